@@ -1,0 +1,260 @@
+import type { Generated } from 'kysely';
+
+// The schema on one screen. Times are milliseconds since 1970 (UTC), flags are 0 or 1, `…Json` columns hold JSON text.
+
+export interface TenantRow {
+  id: string;
+  slug: string;
+  name: string;
+  state: 'active' | 'suspended';
+  createdAt: number;
+}
+
+export interface PersonRow {
+  id: string;
+  tenantId: string;
+  username: string;
+  /** The user name as compared: NFKC, lower case. Unique in the instance. */
+  usernameKey: string;
+  /** An argon2id string with its parameters. */
+  passwordHash: string;
+  email: string | null;
+  displayName: string | null;
+  role: 'viewer' | 'member' | 'admin' | 'operator';
+  rolesJson: string;
+  state: 'active' | 'unconfirmed';
+  createdAt: number;
+  updatedAt: number;
+}
+
+export interface ServiceRow {
+  id: string;
+  tenantId: string;
+  name: string;
+  authId: string;
+  scopesJson: string;
+  createdAt: number;
+  updatedAt: number;
+}
+
+export interface ServiceSecretRow {
+  id: string;
+  serviceId: string;
+  /** SHA-256 of 256 random bits. */
+  secretHash: string;
+  createdAt: number;
+  lastUsedAt: number | null;
+}
+
+export interface SessionRow {
+  id: string;
+  tenantId: string;
+  callerId: string;
+  callerKind: 'person' | 'device' | 'service';
+  secretId: string | null;
+  /** The address it was opened from; a refresh from elsewhere is refused. */
+  address: string;
+  createdAt: number;
+  lastUsedAt: number;
+  refreshExpiresAt: number;
+  revokedAt: number | null;
+}
+
+export interface RefreshTokenRow {
+  tokenHash: string;
+  sessionId: string;
+  usedAt: number | null;
+  expiresAt: number;
+}
+
+export interface SigningKeyRow {
+  id: string;
+  publicJwkJson: string;
+  /** The private key, sealed. */
+  sealedPrivateKey: string;
+  createdAt: number;
+  /** From here on it signs nothing new; it verifies until `expiresAt`. */
+  retiresAt: number;
+  expiresAt: number;
+}
+
+export interface SetUpTokenRow {
+  tokenHash: string;
+  createdAt: number;
+  usedAt: number | null;
+}
+
+export interface IdempotencyKeyRow {
+  callerId: string;
+  idempotencyKey: string;
+  requestDigest: string;
+  state: 'running' | 'done';
+  status: number | null;
+  bodyJson: string | null;
+  createdAt: number;
+  expiresAt: number;
+}
+
+/** Something that happened: an event that a source sent, or a fact of our own. */
+export interface FactRow {
+  /** The order in which facts were written. */
+  position: Generated<number>;
+  id: string;
+  tenantId: string;
+  senderId: string;
+  source: string;
+  /** The id that the source gave it; a fact of our own repeats its `id`. */
+  eventId: string;
+  type: string;
+  orderingKey: string | null;
+  receivedAt: number;
+  state: 'accepted' | 'waiting' | 'delivered' | 'dead' | 'no-target';
+  openDeliveries: number;
+  /** Deliveries that ended dead or parked. */
+  stuckDeliveries: number;
+  /** 1 for a fact of our own. */
+  isOwn: number;
+  traceparent: string | null;
+  tracestate: string | null;
+}
+
+/** What a fact says, apart from its state, so that a change of state never rewrites a large body. */
+export interface FactContentRow {
+  position: number;
+  /** The JSON object exactly as it was sent. */
+  content: string;
+}
+
+export interface TraceEntryRow {
+  /** Orders all entries of the instance. */
+  seq: Generated<number>;
+  tenantId: string;
+  /** The item that it is about: the fact's id for an event, else the item's own id. */
+  subject: string;
+  kind: string;
+  /** The id by which callers know the item, on the entry that opens it. */
+  itemId: string | null;
+  /** The delivery that it is about, of an event's entries. */
+  deliveryId: string | null;
+  requestId: string | null;
+  at: number;
+  what: string;
+  who: string | null;
+  /** Where it happened or went: a target's name, an address. */
+  place: string | null;
+  detailJson: string | null;
+}
+
+export interface TargetRow {
+  id: string;
+  tenantId: string;
+  name: string;
+  kind: string;
+  typesJson: string;
+  /** Sealed: addresses and headers may hold credentials. */
+  sealedConfig: string;
+  enrichJson: string | null;
+  transform: string | null;
+  rateRequests: number | null;
+  rateIntervalMs: number | null;
+  concurrency: number;
+  retryAttempts: number;
+  retryMinDelayMs: number;
+  retryMaxDelayMs: number;
+  ordering: 'none' | 'key';
+  onDead: 'skip' | 'park';
+  timeoutMs: number;
+  state: 'active' | 'paused';
+  pausedReason: string | null;
+  /** It wants facts behind this position only: what arrived after it was made. */
+  afterPosition: number;
+  /** 1 where the settings made it. */
+  isFromSettings: number;
+  createdAt: number;
+  updatedAt: number;
+  deletedAt: number | null;
+}
+
+export interface DeliveryRow {
+  position: Generated<number>;
+  id: string;
+  tenantId: string;
+  targetId: string;
+  factId: string;
+  factPosition: number;
+  type: string;
+  orderingKey: string | null;
+  state: 'waiting' | 'delivering' | 'delivered' | 'retrying' | 'dead' | 'parked';
+  /** Which of a lane's three queues it stands in. */
+  queue: 'live' | 'retry' | 'replay';
+  /** 1 while an earlier delivery of its key is unfinished. */
+  isHeld: number;
+  /** Not before; 0 for at once. */
+  dueAt: number;
+  attempts: number;
+  reason: string | null;
+  createdAt: number;
+  updatedAt: number;
+}
+
+/** The unfinished delivery that holds its ordering key at a target. */
+export interface LaneKeyRow {
+  targetId: string;
+  orderingKey: string;
+  headId: string;
+  /** 1 when the head is dead and the target wants what follows parked. */
+  isBlocked: number;
+}
+
+/** How many deliveries of a target are in each state, kept with every change. */
+export interface DeliveryCountRow {
+  targetId: string;
+  tenantId: string;
+  state: DeliveryRow['state'];
+  amount: number;
+}
+
+/** Running totals per tenant. */
+export interface FactCountRow {
+  tenantId: string;
+  name: 'routed' | 'delivered' | 'dead';
+  amount: number;
+}
+
+/** Who may do a thing alone, until when. The token grows with each change of hands and fences off the one before. */
+export interface LeaseRow {
+  name: string;
+  holder: string;
+  token: number;
+  expiresAt: number;
+  /** Slots of the lane's pace are given out up to here. */
+  pacedUntil: number;
+}
+
+export interface MigrationRow {
+  version: number;
+  name: string;
+  appliedAt: number;
+}
+
+export interface Tables {
+  tenants: TenantRow;
+  people: PersonRow;
+  services: ServiceRow;
+  serviceSecrets: ServiceSecretRow;
+  sessions: SessionRow;
+  refreshTokens: RefreshTokenRow;
+  signingKeys: SigningKeyRow;
+  setUpTokens: SetUpTokenRow;
+  idempotencyKeys: IdempotencyKeyRow;
+  facts: FactRow;
+  factContents: FactContentRow;
+  factCounts: FactCountRow;
+  traceEntries: TraceEntryRow;
+  targets: TargetRow;
+  deliveries: DeliveryRow;
+  deliveryCounts: DeliveryCountRow;
+  laneKeys: LaneKeyRow;
+  leases: LeaseRow;
+  migrations: MigrationRow;
+}

@@ -1,0 +1,31 @@
+import type { CompiledQuery } from 'kysely';
+import type { RepeatedStatement, Statement } from './database.ts';
+
+/** A place in a query that gets its value later. */
+class Slot {
+  readonly name: string;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** A named place for a value in a query that is built once and run for many rows. */
+export const slot = <Value>(name: string): Value => new Slot(name) as Value; // stands for the value until `template` finds it
+
+/** A query compiled once. Compiling costs more than running a small statement, so what runs often is a template. */
+export interface Template<Row> {
+  row(row: Row): Statement;
+  rows(rows: readonly Row[], mustChange?: number): RepeatedStatement;
+}
+
+/** Every `slot('x')` of the query takes `x` of the row; all other values stay as they are in the query. */
+export const template = <Row extends object>(query: { compile(): CompiledQuery }): Template<Row> => {
+  const { sql, parameters } = query.compile();
+  const bind = (row: Row): readonly unknown[] =>
+    parameters.map((value) => (value instanceof Slot ? (row as Record<string, unknown>)[value.name] : value)); // slots name fields of Row
+  return {
+    row: (row) => ({ sql, parameters: bind(row) }),
+    rows: (rows, mustChange) => ({ sql, rows: rows.map(bind), ...(mustChange === undefined ? {} : { mustChange }) }),
+  };
+};

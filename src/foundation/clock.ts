@@ -1,0 +1,31 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** Time comes from outside, so that a test can turn it. All times are milliseconds since 1970, UTC. */
+export interface Clock {
+  /** Never goes back within a process: where the machine's clock is set back, it goes on from where it was. */
+  now(): number;
+  /** Resolves after `ms`, or at once when the signal is given; never rejects. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** The longest wait of a timer (2^31 - 1 ms); beyond it Node would fire at once. */
+const longestTimerMs = 2_147_483_647;
+
+/** The machine's clock, anchored on its monotonic one: jumps ahead are followed, jumps back are not. */
+export const createClock = (wall: () => number = Date.now, monotonic: () => number = () => performance.now()): Clock => {
+  let offset = wall() - monotonic();
+  return {
+    now() {
+      const elapsed = monotonic();
+      offset = Math.max(offset, wall() - elapsed);
+      return Math.floor(offset + elapsed);
+    },
+    async sleep(ms, signal) {
+      if (signal?.aborted) return;
+      await delay(Math.min(Math.max(ms, 0), longestTimerMs), undefined, signal ? { signal } : {}).catch(() => undefined);
+    },
+  };
+};
+
+/** RFC 3339 in UTC with milliseconds, as the HTTP contract prints times. */
+export const toRfc3339 = (ms: number): string => new Date(ms).toISOString();

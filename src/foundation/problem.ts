@@ -1,0 +1,82 @@
+/** Every refusal the server can give (RFC 9457). Kinds are never renamed; `docs/problems.md` and `GET /problems/<kind>` are printed from here. */
+export const problems = {
+  'bad-request': { status: 400, title: 'The request is not understood', help: 'Something in the request is not as it must be; `errors` names each place.' },
+  'bad-json': { status: 400, title: 'The body is not valid JSON', help: 'The detail says at which position reading stopped. Nesting may be at most 32 deep.' },
+  'bad-body': { status: 400, title: 'The body does not have the right form', help: 'Each fault is named in `errors` with a JSON Pointer into the body.' },
+  'bad-query': { status: 400, title: 'The address has a wrong parameter', help: 'Each wrong or unknown query or path parameter is named in `errors`.' },
+  'bad-cursor': { status: 400, title: 'The cursor is not one of ours', help: 'Use `nextCursor` of the page before, unchanged and with the same filters.' },
+  'bad-event': { status: 400, title: 'An event does not have the right form', help: 'Each fault is named in `errors`; of an array or batch nothing was taken.' },
+  'reserved-type': { status: 400, title: 'That type is reserved', help: 'Types of the server\'s own facts (`file.stored`, `delivery.dead`, …) cannot be sent from outside.' },
+  'address-not-allowed': { status: 400, title: 'The target address is not allowed', help: 'Addresses that are not public are refused unless `ENTREPOT_OUTBOUND_ALLOW` names them.' },
+  'not-signed-in': { status: 401, title: 'You are not signed in', help: 'Send `Authorization: Bearer <accessToken>` of a session.' },
+  'bad-token': { status: 401, title: 'The access token is not valid', help: 'It is malformed, forged, expired, revoked or not ours. Refresh the session or sign in again.' },
+  'bad-credentials': { status: 401, title: 'The credentials are not right', help: 'The name does not exist or the secret is wrong; which of them is not told.' },
+  'bad-refresh-token': { status: 401, title: 'The refresh token is not valid', help: 'It was used before, ended, or comes from another address than the session. Sign in again.' },
+  'not-allowed': { status: 403, title: 'You may not do this', help: 'The session lacks the scope that this needs.' },
+  'wrong-password': { status: 403, title: 'The password is not right', help: 'The act needs the current password.' },
+  'not-found': { status: 404, title: 'There is nothing here, or you may not see it', help: 'Check the address and the id, and that you belong to its tenant.' },
+  'method-not-allowed': { status: 405, title: 'This address does not take that method', help: 'The `Allow` header lists the methods it takes.' },
+  timeout: { status: 408, title: 'The request took too long to arrive', help: 'Send the body faster, or in smaller pieces.' },
+  conflict: { status: 409, title: 'It does not go together with what is there', help: 'The detail says what stands in the way.' },
+  'already-created': { status: 409, title: 'This was created before', help: 'The answer showed a secret and is not stored; `id` names what was created.' },
+  'in-progress': { status: 409, title: 'The first request with this key is still running', help: 'Try again in a moment.' },
+  'already-set-up': { status: 409, title: 'The server is set up already', help: 'There is an operator; sign in instead.' },
+  gone: { status: 410, title: 'It is over', help: 'What was here has ended.' },
+  'too-large': { status: 413, title: 'The body is too large', help: 'An event may have 256 KiB, a request 10 MiB; a stream of NDJSON any length.' },
+  'uri-too-long': { status: 414, title: 'The address is too long', help: 'Shorten the query.' },
+  'unsupported-type': { status: 415, title: 'The content type is not taken here', help: 'The detail lists the types that are.' },
+  'expectation-failed': { status: 417, title: 'The expectation cannot be met', help: 'Only `Expect: 100-continue` is known.' },
+  'key-reused': { status: 422, title: 'The Idempotency-Key was used with another body', help: 'Use a new key for a new request.' },
+  'too-many': { status: 429, title: 'Too many requests', help: 'Wait as long as `Retry-After` says.' },
+  'headers-too-large': { status: 431, title: 'The headers are too large', help: 'All headers together may have 16 KiB.' },
+  internal: { status: 500, title: 'Something went wrong here', help: 'The fault is ours and is logged under the request id in `instance`.' },
+  unavailable: { status: 503, title: 'It cannot be taken just now', help: 'Nothing was kept. Send it again after `Retry-After` seconds.' },
+  stopping: { status: 503, title: 'The server is stopping', help: 'Send it again; another start or another machine takes it.' },
+} as const satisfies Record<string, { status: number; title: string; help: string }>;
+
+export type ProblemKind = keyof typeof problems;
+
+/** Where in a request a fault is. `at` is a JSON Pointer (RFC 6901) into that part. */
+export interface Fault {
+  readonly in: 'body' | 'query' | 'path' | 'header';
+  readonly at: string;
+  readonly why: string;
+}
+
+/** Extra members and headers of a refusal. */
+export interface ProblemExtras {
+  readonly errors?: readonly Fault[];
+  readonly retryAfterMs?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Further members of the problem document, e.g. `{ accepted: 17 }`. */
+  readonly members?: Readonly<Record<string, unknown>>;
+  readonly cause?: unknown;
+}
+
+/** A refusal. Thrown anywhere below a route, it reaches the client as `application/problem+json`; everything else becomes a 500. */
+export class Problem extends Error {
+  readonly kind: ProblemKind;
+  readonly extras: ProblemExtras;
+
+  constructor(kind: ProblemKind, detail: string, extras: ProblemExtras = {}) {
+    super(detail, extras.cause === undefined ? undefined : { cause: extras.cause });
+    this.name = 'Problem';
+    this.kind = kind;
+    this.extras = extras;
+  }
+
+  get status(): number {
+    return problems[this.kind].status;
+  }
+}
+
+/** A dependency cannot serve now (away, full, locked, too slow). Adapters throw it; the client gets 503 with `Retry-After`. */
+export class Unavailable extends Error {
+  readonly retryAfterMs: number;
+
+  constructor(message: string, { retryAfterMs = 1000, cause }: { retryAfterMs?: number; cause?: unknown } = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'Unavailable';
+    this.retryAfterMs = retryAfterMs;
+  }
+}

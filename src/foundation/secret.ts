@@ -1,0 +1,64 @@
+import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { inspect } from 'node:util';
+
+/** A text that must not be printed by accident: logs, JSON and templates show `[secret]`. */
+export class Secret {
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** The only way to the text itself. */
+  reveal(): string {
+    return this.#text;
+  }
+
+  toString(): string {
+    return '[secret]';
+  }
+
+  toJSON(): string {
+    return '[secret]';
+  }
+
+  [inspect.custom](): string {
+    return '[secret]';
+  }
+}
+
+/** A new secret of 256 random bits, base64url, for machines; people's passwords are another matter (argon2). */
+export const newSecretText = (): string => randomBytes(32).toString('base64url');
+
+/** SHA-256, base64url: enough for secrets of 256 random bits, which cannot be guessed from their hash. */
+export const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64url');
+
+/** Compares in a time that does not depend on where the two differ. */
+export const isSameText = (one: string, other: string): boolean =>
+  timingSafeEqual(createHash('sha256').update(one).digest(), createHash('sha256').update(other).digest());
+
+/** Encrypts what must be readable again (signing keys, target secrets) before it goes to disk. */
+export interface Seal {
+  /** AES-256-GCM with a fresh nonce; `purpose` is bound in, so that a sealed text cannot be moved to another place. */
+  seal(text: string, purpose: string): string;
+  /** Throws when the text was changed, sealed for another purpose or with another key. */
+  open(sealed: string, purpose: string): string;
+}
+
+export const createSeal = (secretKey: Secret): Seal => {
+  const key = Buffer.from(hkdfSync('sha256', secretKey.reveal(), 'entrepot', 'seal', 32));
+  return {
+    seal(text, purpose) {
+      const nonce = randomBytes(12);
+      const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(purpose));
+      const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
+      return `v1.${Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64url')}`;
+    },
+    open(sealed, purpose) {
+      const bytes = Buffer.from(sealed.slice(3), 'base64url');
+      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12), { authTagLength: 16 });
+      decipher.setAAD(Buffer.from(purpose)).setAuthTag(bytes.subarray(12, 28));
+      return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8');
+    },
+  };
+};
