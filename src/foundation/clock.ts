@@ -4,6 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface Clock {
   /** Never goes back within a process: where the machine's clock is set back, it goes on from where it was. */
   now(): number;
+  /** The same time with fractions of a millisecond, for what is paced. */
+  precise(): number;
   /** Resolves after `ms`, or at once when the signal is given; never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
@@ -14,12 +16,15 @@ const longestTimerMs = 2_147_483_647;
 /** The machine's clock, anchored on its monotonic one: jumps ahead are followed, jumps back are not. */
 export const createClock = (wall: () => number = Date.now, monotonic: () => number = () => performance.now()): Clock => {
   let offset = wall() - monotonic();
+  const precise = () => {
+    const elapsed = monotonic();
+    // The wall clock counts whole milliseconds: less than one ahead of the anchor is no jump.
+    if (wall() - elapsed > offset + 1) offset = wall() - elapsed;
+    return offset + elapsed;
+  };
   return {
-    now() {
-      const elapsed = monotonic();
-      offset = Math.max(offset, wall() - elapsed);
-      return Math.floor(offset + elapsed);
-    },
+    now: () => Math.floor(precise()),
+    precise,
     async sleep(ms, signal) {
       if (signal?.aborted) return;
       await delay(Math.min(Math.max(ms, 0), longestTimerMs), undefined, signal ? { signal } : {}).catch(() => undefined);

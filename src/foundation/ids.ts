@@ -5,6 +5,7 @@ export const idPrefixes = {
   tenant: 'ten',
   person: 'per',
   service: 'svc',
+  auth: 'auth',
   secret: 'sec',
   session: 'ses',
   key: 'key',

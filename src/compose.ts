@@ -1,0 +1,141 @@
+import { randomUUID } from 'node:crypto';
+import type { Settings } from './config/settings.ts';
+import type { Database } from './database/database.ts';
+import { openDatabase } from './database/open-database.ts';
+import { createClock } from './foundation/clock.ts';
+import { createIds } from './foundation/ids.ts';
+import type { Log } from './foundation/log.ts';
+import { createSeal, type Secret } from './foundation/secret.ts';
+import { createBell, type Worker } from './foundation/work.ts';
+import { type App, createServer } from './http/server.ts';
+import { openIntake } from './intake/open-intake.ts';
+import { openLimiter } from './limits/open-limiter.ts';
+import { createDelivery } from './modules/delivery/delivery.ts';
+import { deliveryRoutes } from './modules/delivery/delivery-routes.ts';
+import { flowRoutes } from './modules/delivery/flow-routes.ts';
+import { targetRoutes } from './modules/delivery/target-routes.ts';
+import { eventRoutes } from './modules/events/event-routes.ts';
+import { createEvents } from './modules/events/events.ts';
+import { createLiveView } from './modules/events/live.ts';
+import { createIdentity } from './modules/identity/identity.ts';
+import { createTrace } from './modules/trace/trace.ts';
+import { traceRoutes } from './modules/trace/trace-routes.ts';
+import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+
+/** The whole system, ready to listen. */
+export interface System {
+  readonly app: App;
+  readonly metrics: Metrics;
+  /** The one-time token with which the first operator is set up, while there is none. */
+  readonly setUpToken: string | undefined;
+  /** Starts what works in the background. */
+  start(): void;
+  /** From here on new requests are refused. */
+  refuse(): void;
+  /** Ends requests, background work and connections, in this order. Resolves when nothing is left. */
+  stop(): Promise<void>;
+}
+
+/** Config → capabilities → modules → the server and its workers. Rejects when the data cannot be opened; nothing is left open then. */
+export const compose = async (settings: Settings, { log, version, secretKey }: { log: Log; version: string; secretKey: Secret }): Promise<System> => {
+  const clock = createClock();
+  const ids = createIds(clock.now);
+  const seal = createSeal(secretKey);
+  const metrics = createMetrics();
+  let isStopping = false;
+
+  const database = await openDatabase({ url: settings.databaseUrl, clock });
+  try {
+    const limiter = await openLimiter({ url: settings.limitsUrl, clock });
+    const arrived = createBell(clock);
+
+    const trace = createTrace({ database });
+    const identity = await createIdentity({ database, trace, clock, ids, log, seal, limiter, settings });
+    const { events, intake } = createEvents({ database, trace, clock, ids, arrived, openIntake: (writer) => openIntake(settings.intakeUrl, { writer, clock }) });
+    const live = createLiveView({ trace, events, clock, log });
+    const delivery = createDelivery({
+      database,
+      events,
+      trace,
+      clock,
+      ids,
+      log,
+      seal,
+      arrived,
+      chance: Math.random,
+      holder: `${settings.replica}/${randomUUID()}`,
+      isAlone: settings.databaseUrl.startsWith('sqlite:'),
+      outboundAllow: settings.outboundAllow,
+      retentionMs: settings.retentionMs,
+    });
+
+    const app = createServer({
+      log,
+      clock,
+      ids,
+      authenticate: identity.authenticate,
+      idempotency: identity.idempotency,
+      metricsToken: settings.metricsToken,
+      servesMetrics: settings.metrics === 'main',
+      corsOrigins: settings.corsOrigins,
+      trustedProxies: settings.trustedProxies,
+      publicUrl: settings.publicUrl,
+      version,
+      checks: { database: database.check },
+      isStopping: () => isStopping,
+      metrics,
+    });
+    if (settings.role !== 'worker') {
+      const intakeLimit = settings.intakeLimit && { name: 'intake', limit: settings.intakeLimit.requests, windowMs: settings.intakeLimit.intervalMs };
+      app.register(identity.routes);
+      app.register(eventRoutes({ events, live, deliveriesOf: delivery.summariesOf, limiter, intakeLimit }), { prefix: '/v1/events' });
+      app.register(targetRoutes(delivery), { prefix: '/v1/targets' });
+      app.register(deliveryRoutes({ delivery }), { prefix: '/v1/deliveries' });
+      app.register(traceRoutes({ trace }), { prefix: '/v1/trace' });
+      app.register(flowRoutes({ delivery }), { prefix: '/v1' });
+    }
+    showDeliveries(metrics, delivery.counts);
+
+    const { setUpToken } = await identity.ensureFirstOperator(settings.operator);
+    if (settings.targetGraphqlUrl !== undefined) {
+      const { targetGraphqlUrl: url, targetRate: rate, targetRetries: retries, targetEnrich: enrich } = settings;
+      await delivery.ensureTargetFromSettings(await identity.defaultTenantId(), { url, rate, retries, enrich });
+    }
+
+    const workers: Worker[] = [];
+    return {
+      app,
+      metrics,
+      setUpToken,
+      start() {
+        workers.push(...identity.startWorkers(), live.worker);
+        if (settings.role !== 'api') workers.push(...delivery.startWorkers());
+      },
+      refuse() {
+        isStopping = true;
+      },
+      async stop() {
+        isStopping = true;
+        await live.worker.stop();
+        await app.close();
+        await intake.close();
+        await Promise.all(workers.map((worker) => worker.stop()));
+        await delivery.close();
+        await database.close();
+      },
+    };
+  } catch (error) {
+    await closeQuietly(database);
+    throw error;
+  }
+};
+
+const showDeliveries = (metrics: Metrics, counts: () => Promise<readonly { targetId: string; state: string; amount: number }[]>) => {
+  metrics.gauge({ name: 'entrepot_deliveries', help: 'Deliveries by target and state.', labels: ['target', 'state'] }, async (gauge) => {
+    for (const { targetId, state, amount } of await counts()) gauge.set(amount, { target: targetId, state });
+  });
+};
+
+const closeQuietly = async (database: Database) => {
+  await database.close().catch(() => undefined); // the error that brought us here is the one to tell
+};

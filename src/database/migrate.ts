@@ -1,0 +1,45 @@
+import type { Database } from './database.ts';
+import { migration0001 } from './migrations/0001-first.ts';
+
+/** One step of the schema. Steps are numbered without gaps and never changed once released. */
+export interface Migration {
+  readonly version: number;
+  readonly name: string;
+  readonly statements: readonly string[];
+}
+
+const migrations: readonly Migration[] = [migration0001];
+
+/** The data was written by a newer program. */
+export class DataIsNewer extends Error {
+  constructor(found: number, known: number) {
+    super(
+      `The data is of version ${found}, this program knows versions up to ${known}. ` +
+        'Start the newer program again, or restore a backup that was made before the upgrade.',
+    );
+    this.name = 'DataIsNewer';
+  }
+}
+
+/** Brings the schema to the newest version in one transaction, so a second start waits for the first and finds nothing to do. */
+export const migrate = async (database: Database, now: number): Promise<void> => {
+  await database.transaction(async ({ query, run }) => {
+    await run([
+      {
+        sql: 'CREATE TABLE IF NOT EXISTS "migrations" ("version" INTEGER PRIMARY KEY, "name" TEXT NOT NULL, "appliedAt" INTEGER NOT NULL)',
+        parameters: [],
+      },
+    ]);
+    const newest = await query
+      .selectFrom('migrations')
+      .select(({ fn }) => fn.max('version').as('version'))
+      .executeTakeFirst();
+    const found = newest?.version ?? 0;
+    const known = migrations.at(-1)?.version ?? 0;
+    if (found > known) throw new DataIsNewer(found, known);
+    for (const { version, name, statements } of migrations.slice(found)) {
+      await run(statements.map((sql) => ({ sql, parameters: [] })));
+      await query.insertInto('migrations').values({ version, name, appliedAt: now }).execute();
+    }
+  });
+};

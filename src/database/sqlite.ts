@@ -1,0 +1,144 @@
+import { Unavailable } from '../foundation/problem.ts';
+import type { Database, Trx, Write, WriteResult } from './database.ts';
+import { buildOnly, queriesOver } from './sqlite-queries.ts';
+import { errorOf, SqliteThread } from './sqlite-thread.ts';
+
+/** How long SQLite itself waits for a lock that another process holds. */
+const busyTimeoutMs = 1_500;
+/** More acts than this are not kept waiting: the disk is too slow for what comes in. */
+const maxWaitingActs = 50_000;
+/** A group's size bounds how long its first act waits for its last. */
+const maxActsInGroup = 512;
+/** The writer is held this long at the most. */
+const transactionLimitMs = 10_000;
+const readerCount = 2;
+
+interface WaitingAct {
+  readonly writes: readonly Write[];
+  resolve(results: readonly WriteResult[]): void;
+  reject(error: unknown): void;
+}
+
+interface WaitingTransaction {
+  run(): Promise<void>;
+}
+
+/**
+ * SQLite with one writer and some readers, each in its thread. Group commit: acts that arrive while a commit runs wait for it and
+ * then share the next one; when nothing is in flight an act goes at once.
+ */
+export const openSqlite = async (file: string): Promise<Database> => {
+  const writer = new SqliteThread({ file, role: 'writer', busyTimeoutMs });
+  await writer.open();
+  const readers = Array.from({ length: readerCount }, () => new SqliteThread({ file, role: 'reader', busyTimeoutMs }));
+
+  const queue: (WaitingAct | WaitingTransaction)[] = [];
+  let isPumping = false;
+  let isClosed = false;
+
+  const takeGroup = (): WaitingAct[] => {
+    const group: WaitingAct[] = [];
+    for (let next = queue[0]; next && 'writes' in next && group.length < maxActsInGroup; next = queue[0]) {
+      group.push(next);
+      queue.shift();
+    }
+    return group;
+  };
+
+  const commitGroup = async (group: readonly WaitingAct[]) => {
+    try {
+      const result = await writer.call({ kind: 'group', acts: group.map((act) => act.writes) });
+      if (result.kind !== 'group') throw new Error(`The writer answered ${result.kind} to a group.`);
+      for (const [index, act] of group.entries()) {
+        const outcome = result.outcomes[index];
+        if (outcome && 'kind' in outcome) act.reject(errorOf(outcome));
+        else act.resolve(outcome ?? []);
+      }
+    } catch (error) {
+      for (const act of group) act.reject(error);
+    }
+  };
+
+  const pump = async () => {
+    if (isPumping) return;
+    isPumping = true;
+    for (let next = queue[0]; next; next = queue[0]) {
+      if ('writes' in next) {
+        await commitGroup(takeGroup());
+      } else {
+        queue.shift();
+        await next.run();
+      }
+    }
+    isPumping = false;
+  };
+
+  const enqueue = (item: WaitingAct | WaitingTransaction) => {
+    if (isClosed) throw new Unavailable('The database is closed.');
+    if (queue.length >= maxWaitingActs) throw new Unavailable('The database cannot keep up.');
+    queue.push(item);
+    void pump();
+  };
+
+  const inTransaction = async <T>(act: (trx: Trx) => Promise<T>): Promise<T> => {
+    let isOpen = true;
+    const run = async (writes: readonly Write[]) => {
+      if (!isOpen) throw new Error('The transaction is over.');
+      return await writer.rows({ kind: 'run', writes });
+    };
+    const query = queriesOver(async (sql, parameters) => {
+      const [result] = await run([{ sql, parameters }]);
+      return result ?? { rows: [], changes: 0 };
+    });
+    await writer.call({ kind: 'begin' });
+    try {
+      const result = await within(transactionLimitMs, act({ query, run }));
+      isOpen = false;
+      await writer.call({ kind: 'commit' });
+      return result;
+    } catch (error) {
+      isOpen = false;
+      await writer.call({ kind: 'rollback' }).catch(() => undefined); // a thread that died has undone it already
+      throw error;
+    }
+  };
+
+  const readFrom = () => readers.reduce((least, reader) => (reader.load < least.load ? reader : least));
+
+  const read = queriesOver(async (sql, parameters) => {
+    const [result] = await readFrom().rows({ kind: 'query', sql, parameters });
+    return result ?? { rows: [], changes: 0 };
+  });
+
+  const write = (writes: readonly Write[]) =>
+    new Promise<readonly WriteResult[]>((resolve, reject) => enqueue({ writes, resolve, reject }));
+
+  return {
+    read,
+    build: buildOnly(),
+    write,
+    transaction: (act) =>
+      new Promise((resolve, reject) => enqueue({ run: () => inTransaction(act).then(resolve, reject) })),
+    async check() {
+      await readFrom().rows({ kind: 'query', sql: 'SELECT 1', parameters: [] });
+      await write([{ sql: 'UPDATE "migrations" SET "version" = "version" WHERE "version" = 1', parameters: [] }]);
+    },
+    async close() {
+      isClosed = true;
+      while (isPumping) await new Promise((resolve) => setImmediate(resolve));
+      await Promise.all([...readers, writer].map((thread) => thread.close()));
+    },
+  };
+};
+
+const within = async <T>(limitMs: number, work: Promise<T>): Promise<T> => {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Unavailable('The transaction took too long.')), limitMs);
+  });
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+};

@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+// The way in for everybody, also for those whose Node.js is older than the one the project brings along: plain JavaScript that
+// Node.js 20 understands. It goes on in cli.ts, in this process where that can be, else in one with the project's own Node.js.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import module from 'node:module';
+import { constants } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+const neededMajor = 24;
+const pathTo = (relative) => fileURLToPath(new URL(relative, import.meta.url));
+
+const isNewEnough = Number.parseInt(process.versions.node, 10) >= neededMajor;
+if (isNewEnough) {
+  // Compiled sources are kept beside what they are made from; where that cannot be written, everything works without. The
+  // variable is for worker threads and child processes, which a call does not reach.
+  process.env.NODE_COMPILE_CACHE ??= pathTo('../../node_modules/.cache/entrepot');
+  module.enableCompileCache();
+  // Node.js writes them when it ends in good order, which a server that is killed never does.
+  setTimeout(() => module.flushCompileCache(), 2000).unref();
+  await import('./cli.ts');
+} else {
+  const ownNode = [pathTo('../../node_modules/.bin/node'), pathTo('../../node_modules/node/bin/node.exe')].find(existsSync);
+  if (ownNode === undefined) {
+    process.stderr.write(
+      `entrepot needs Node.js ${neededMajor} and brings it along, but it is not installed yet. Run "npm ci" in ${pathTo('../..')}\n`,
+    );
+    process.exit(69); // EX_UNAVAILABLE of sysexits
+  }
+  runWith(ownNode);
+}
+
+/** Stands in for the child: hands signals on, and ends as it ended. */
+function runWith(node) {
+  const child = spawn(node, [...process.execArgv, fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => {
+    process.stderr.write(`entrepot cannot start ${node}: ${error.message}\n`);
+    process.exit(69);
+  });
+  child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
+}

@@ -1,0 +1,70 @@
+import { isIP } from 'node:net';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Caller, Scope } from '../foundation/caller.ts';
+import { Problem } from '../foundation/problem.ts';
+import { isSameText, type Secret } from '../foundation/secret.ts';
+
+/** Who may call a route: everybody, whoever has a session, or whoever has the scope. */
+export type Access = 'public' | 'signed-in' | Scope;
+
+/** Proves who calls. Undefined when no bearer was sent; throws `Problem('bad-token')` for one that is not valid. */
+export type Authenticate = (authorization: string | undefined, address: string) => Promise<Caller | undefined>;
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Who may call the route. A route that does not say so stops the start. */
+    access?: Access;
+    /** A bearer token from the settings that is let in as well; the request has no caller then. */
+    fixedToken?: Secret | undefined;
+  }
+  interface FastifyRequest {
+    /** Who calls; undefined on public routes. Handlers take it by `callerOf`. */
+    caller: Caller | undefined;
+  }
+}
+
+/** Who calls. Only for routes that are not public: there it is always known when the handler runs. */
+export const callerOf = (request: FastifyRequest): Caller => {
+  if (request.caller === undefined) throw new Error('A public route has no caller');
+  return request.caller;
+};
+
+const mappedPrefix = '::ffff:';
+
+const plainAddress = (address: string): string =>
+  address.startsWith(mappedPrefix) && isIP(address.slice(mappedPrefix.length)) === 4 ? address.slice(mappedPrefix.length) : address;
+
+/**
+ * The client's address. `X-Forwarded-For` counts only as far as trusted proxies wrote it; where one of them passed on something that is
+ * no address, it is the address of the connection. IPv4 addresses come without the IPv6 prefix of dual-stack sockets.
+ */
+export const addressOf = (request: FastifyRequest): string => {
+  const address = plainAddress(request.ip ?? '');
+  return isIP(address) === 0 ? plainAddress(request.raw.socket.remoteAddress ?? 'unknown') : address;
+};
+
+const lacks = (scope: Scope): Problem =>
+  new Problem('not-allowed', `This needs the scope \`${scope}\`.`, {
+    members: { scope },
+    headers: { 'www-authenticate': `Bearer error="insufficient_scope", scope="${scope}"` }, // RFC 6750 §3.1
+  });
+
+type OnRequest = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void;
+
+const isBearer = (authorization: string | undefined, token: Secret): boolean =>
+  authorization !== undefined && isSameText(authorization.replace(/^bearer +/i, ''), token.reveal());
+
+/** The hook that lets only those pass who may call, before a byte of the body is read. */
+export const guardFor =
+  (access: Exclude<Access, 'public'>, authenticate: Authenticate, fixedToken?: Secret): OnRequest =>
+  (request, _reply, done) => {
+    const { authorization } = request.headers;
+    if (fixedToken !== undefined && isBearer(authorization, fixedToken)) return done();
+    const admit = (caller: Caller | undefined) => {
+      if (caller === undefined) return done(new Problem('not-signed-in', 'This needs an access token.'));
+      request.caller = caller;
+      if (access !== 'signed-in' && !caller.scopes.has(access)) return done(lacks(access));
+      done();
+    };
+    authenticate(authorization, addressOf(request)).then(admit, done);
+  };

@@ -1,0 +1,122 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Log } from '../foundation/log.ts';
+import { Problem } from '../foundation/problem.ts';
+import { hashOf } from '../foundation/secret.ts';
+import { addressOf } from './access.ts';
+
+/** How long an answer is kept for its key. */
+export const keptAnswerMs = 24 * 60 * 60 * 1000;
+
+/** How long a key is held by a request that has not been answered: after that its process has died, and the key is free again. */
+export const heldKeyMs = 60 * 1000;
+
+/** A request with a key. `digest` tells two requests apart: SHA-256 of method, address and body. */
+export interface IdempotencyClaim {
+  readonly callerId: string;
+  readonly key: string;
+  readonly digest: string;
+}
+
+/** What is known of a key: nothing, that its first request still runs, what that was answered, or that it was another request. */
+export type IdempotencyFinding =
+  | { readonly state: 'new' }
+  | { readonly state: 'running' }
+  | { readonly state: 'other-request' }
+  | { readonly state: 'done'; readonly status: number; readonly body?: string };
+
+/** Remembers which request a caller sent under a key, and the answer. Keys of different callers do not touch each other. */
+export interface IdempotencyStore {
+  /**
+   * Looks the key up, and when it is new (or its time is over) takes it for this request, in one step: of two at once only one gets
+   * `new`. A taken key is held for `heldKeyMs`. Another digest under a known key is `other-request`, also while the first runs.
+   */
+  begin(claim: IdempotencyClaim): Promise<IdempotencyFinding>;
+  /** When it resolves, the answer is durable and given to every later `begin` of the same claim for `keptAnswerMs`. */
+  finish(claim: IdempotencyClaim, answer: { readonly status: number; readonly body?: string }): Promise<void>;
+  /** Frees the key: the request was refused and left nothing behind. */
+  release(claim: IdempotencyClaim): Promise<void>;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Takes `Idempotency-Key`. For routes that create something from a JSON body. */
+    isIdempotent?: boolean;
+    /** The answer shows a secret, so it is never stored: a second use of the key is 409 with the `id` of what was created. */
+    showsSecret?: boolean;
+  }
+  interface FastifyRequest {
+    /** The claim that this request holds until it is answered. */
+    idempotencyClaim: IdempotencyClaim | undefined;
+  }
+}
+
+const keyPattern = /^[\x20-\x7e]{1,255}$/;
+
+const claimOf = (request: FastifyRequest): IdempotencyClaim | undefined => {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined) return undefined;
+  if (typeof key !== 'string' || !keyPattern.test(key)) {
+    throw new Problem('bad-request', 'The Idempotency-Key is not usable.', {
+      errors: [{ in: 'header', at: '/idempotency-key', why: 'must have 1 to 255 printable ASCII characters' }],
+    });
+  }
+  return {
+    // Who has no session is known by the address alone.
+    callerId: request.caller?.id ?? `address:${addressOf(request)}`,
+    key,
+    digest: hashOf(`${request.method} ${request.url}\n${request.rawBody ?? ''}`),
+  };
+};
+
+/** The part of an answer that may be stored although it shows a secret. */
+const onlyId = (body: string): string => {
+  const { id } = JSON.parse(body) as { id?: unknown }; // our own answer, an object
+  return JSON.stringify({ id });
+};
+
+/** The two hooks of a route that takes `Idempotency-Key`: before the handler, and before its answer leaves. */
+export const idempotencyHooks = ({ store, log, showsSecret }: { store: IdempotencyStore; log: Log; showsSecret: boolean }) => {
+  const answerAgain = (reply: FastifyReply, { status, body }: { status: number; body?: string }): FastifyReply => {
+    if (showsSecret) {
+      throw new Problem('already-created', 'The first answer showed a secret and is not kept.', { members: JSON.parse(body ?? '{}') });
+    }
+    reply.code(status).header('idempotency-replayed', 'true');
+    return body === undefined ? reply.send() : reply.type('application/json; charset=utf-8').send(body);
+  };
+
+  const preHandler = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
+    const claim = claimOf(request);
+    if (claim === undefined) return;
+    const found = await store.begin(claim);
+    switch (found.state) {
+      case 'new':
+        request.idempotencyClaim = claim;
+        return;
+      case 'running':
+        throw new Problem('in-progress', 'The first request with this Idempotency-Key is not answered yet.', { retryAfterMs: 1000 });
+      case 'other-request':
+        throw new Problem('key-reused', 'This Idempotency-Key came with another request before.');
+      case 'done':
+        return answerAgain(reply, found);
+      default:
+        return found satisfies never;
+    }
+  };
+
+  const onSend = async (request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> => {
+    const claim = request.idempotencyClaim;
+    if (claim === undefined) return payload;
+    request.idempotencyClaim = undefined;
+    const isMade = reply.statusCode >= 200 && reply.statusCode < 300;
+    const body = typeof payload === 'string' ? { body: showsSecret ? onlyId(payload) : payload } : {};
+    try {
+      await (isMade ? store.finish(claim, { status: reply.statusCode, ...body }) : store.release(claim));
+    } catch (error) {
+      // What the handler made is there and its answer is right; a failure to remember it must not make a refusal of it.
+      log.error({ err: error, requestId: request.id }, 'idempotency.not-kept');
+    }
+    return payload;
+  };
+
+  return { preHandler, onSend };
+};

@@ -1,0 +1,178 @@
+import { STATUS_CODES } from 'node:http';
+import { type ProblemKind, problems } from '../foundation/problem.ts';
+import { exampleOf } from './example-of.ts';
+import { mediaTypesTaken } from './media-types.ts';
+import { kindsKeyword, problemMediaType } from './problem-reply.ts';
+import type { KnownRoute } from './route-table.ts';
+
+/** A schema as an author wrote it, as far as it is read here. */
+type Schema = Readonly<Record<string, unknown>>;
+
+export interface Operation {
+  readonly operationId: string;
+  readonly tags: readonly string[];
+  readonly [member: string]: unknown;
+}
+
+const isSchema = (value: unknown): value is Schema => typeof value === 'object' && value !== null;
+
+/** The document's own copy: examples move beside the schema, our keywords go, and tuples become those of JSON Schema 2020-12. */
+const published = (schema: unknown): unknown => {
+  if (Array.isArray(schema)) return schema.map(published);
+  if (!isSchema(schema)) return schema;
+  const entries = Object.entries(schema).filter(([name]) => name !== kindsKeyword);
+  const copy = Object.fromEntries(entries.map(([name, value]) => [name, name === 'examples' ? value : published(value)]));
+  if (!Array.isArray(copy.items)) return copy;
+  const { items, additionalItems, ...rest } = copy;
+  return { ...rest, prefixItems: items, ...(additionalItems === undefined ? {} : { items: additionalItems }) };
+};
+
+const media = (schema: unknown): Record<string, unknown> => {
+  const { examples, ...shape } = isSchema(schema) ? schema : {};
+  const list = Array.isArray(examples) && examples.length > 0 ? examples : [exampleOf(schema)];
+  const shown =
+    list.length === 1
+      ? { example: list[0] }
+      : { examples: Object.fromEntries(list.map((value, index) => [`example-${index + 1}`, { value }])) };
+  return { schema: published(shape), ...shown };
+};
+
+/** The schema of each media type: `{ content: { '<type>': { schema } } }` names them, else one is for all. */
+const contentOf = (schema: unknown, mediaTypes: readonly string[]): Record<string, unknown> => {
+  const byType = isSchema(schema) && isSchema(schema.content) ? schema.content : undefined;
+  if (byType === undefined) return Object.fromEntries(mediaTypes.map((type) => [type, media(schema)]));
+  const ofType = (type: string) => {
+    const entry = byType[type];
+    return media(isSchema(entry) ? entry.schema : {});
+  };
+  return Object.fromEntries([...new Set([...Object.keys(byType), ...mediaTypes])].map((type) => [type, ofType(type)]));
+};
+
+/** `querystring`, `params` and `headers` are object schemas; each of their properties is a parameter. */
+const parametersOf = (schema: unknown, place: 'query' | 'path' | 'header'): Record<string, unknown>[] => {
+  if (!isSchema(schema) || !isSchema(schema.properties)) return [];
+  const required = Array.isArray(schema.required) ? schema.required : [];
+  return Object.entries(schema.properties).map(([name, property]) => {
+    const { description, examples, ...shape } = isSchema(property) ? property : {};
+    const isNeeded = place === 'path' || (required.includes(name) && !('default' in shape));
+    return {
+      name,
+      in: place,
+      required: isNeeded,
+      ...(description === undefined ? {} : { description }),
+      schema: published(shape),
+      ...(Array.isArray(examples) && examples.length > 0 ? { example: examples[0] } : {}),
+    };
+  });
+};
+
+/** Names in a path for which the author gave no schema. */
+const undescribedParts = (url: string, described: readonly Record<string, unknown>[]): Record<string, unknown>[] => {
+  const names = [...url.matchAll(/:(\w+)/g)].map(([, name]) => name ?? '').concat(url.endsWith('*') ? ['path'] : []);
+  const missing = names.filter((name) => !described.some((parameter) => parameter.name === name));
+  return missing.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } }));
+};
+
+const idempotencyKey = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'The same key within 24 hours gives the same answer, and creates nothing twice.',
+  schema: { type: 'string', minLength: 1, maxLength: 255 },
+  example: 'b1a8a1f0-6d6c-4f0e-9f4e-0a6a3c1d2e3f',
+};
+
+/** What the server itself refuses on such a route, whatever the author names. */
+const ownKinds = ({ access, config, schema, method }: KnownRoute, parameters: number): ProblemKind[] => {
+  const kinds: ProblemKind[] = config.takesAnyQuery === true && parameters === 0 ? [] : ['bad-query'];
+  if (access !== 'public') kinds.push('not-signed-in', 'bad-token');
+  if (access !== 'public' && access !== 'signed-in') kinds.push('not-allowed');
+  if (takesBody(method, schema)) kinds.push('bad-body', 'timeout', 'too-large', 'unsupported-type');
+  if (takesBody(method, schema) && mediaTypesTaken(method, schema).some((type) => type.endsWith('json'))) kinds.push('bad-json');
+  if (config.isIdempotent === true) kinds.push('bad-request', 'in-progress', 'key-reused');
+  if (config.showsSecret === true) kinds.push('already-created');
+  kinds.push('internal');
+  if (config.isProbe !== true) kinds.push('unavailable', 'stopping');
+  return kinds;
+};
+
+const takesBody = (method: string, schema: KnownRoute['schema']): boolean =>
+  method !== 'GET' && method !== 'HEAD' && (schema.body !== undefined || schema.consumes !== undefined);
+
+const headersOfStatus: Readonly<Record<number, Record<string, unknown>>> = {
+  401: { 'WWW-Authenticate': { description: 'How to sign in (RFC 6750).', schema: { type: 'string' }, example: 'Bearer' } },
+  429: { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' }, example: 2 } },
+  503: { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' }, example: 1 } },
+};
+
+const refusalOf = (status: number, kinds: readonly ProblemKind[]): Record<string, unknown> => ({
+  description: kinds.map((kind) => problems[kind].title).join(' · '),
+  ...(headersOfStatus[status] === undefined ? {} : { headers: headersOfStatus[status] }),
+  content: {
+    [problemMediaType]: {
+      schema: { $ref: '#/components/schemas/Problem' },
+      examples: Object.fromEntries(kinds.map((kind) => [kind, { $ref: `#/components/examples/${kind}` }])),
+    },
+  },
+});
+
+const answerOf = (status: string, schema: unknown, produces: readonly string[]): Record<string, unknown> => {
+  const given = isSchema(schema) ? schema.description : undefined;
+  const description = typeof given === 'string' ? given : (STATUS_CODES[status] ?? 'The answer');
+  const isEmpty = status === '204' || (isSchema(schema) && schema.type === 'null');
+  return isEmpty ? { description } : { description, content: contentOf(schema, produces) };
+};
+
+const responsesOf = (route: KnownRoute, parameters: number): Record<string, unknown> => {
+  const declared = isSchema(route.schema.response) ? route.schema.response : {};
+  const kindsByStatus = new Map<number, Set<ProblemKind>>();
+  const answers: Record<string, unknown> = {};
+  const note = (kind: ProblemKind) => {
+    const { status } = problems[kind];
+    kindsByStatus.set(status, (kindsByStatus.get(status) ?? new Set()).add(kind));
+  };
+  for (const [status, schema] of Object.entries(declared)) {
+    const kinds = isSchema(schema) ? schema[kindsKeyword] : undefined;
+    if (Array.isArray(kinds)) kinds.forEach(note);
+    else answers[status] = answerOf(status, schema, route.schema.produces ?? ['application/json']);
+  }
+  for (const kind of ownKinds(route, parameters)) note(kind);
+  for (const [status, kinds] of kindsByStatus) answers[status] ??= refusalOf(status, [...kinds]);
+  return answers;
+};
+
+/** A name for generated clients: `getV1TargetsId`. */
+const nameOf = ({ method, url }: KnownRoute): string => {
+  const words = url.split(/[^A-Za-z0-9]+/).filter((word) => word !== '');
+  return method.toLowerCase() + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
+};
+
+const accessText = (access: KnownRoute['access']): string => {
+  if (access === 'public') return 'For everybody.';
+  return access === 'signed-in' ? 'For everybody with a session.' : `Needs the scope \`${access}\`.`;
+};
+
+/** A route as an operation of the OpenAPI document. */
+export const operationOf = (route: KnownRoute): Operation => {
+  const { schema, access, config, url, method } = route;
+  const described = [
+    ...parametersOf(schema.params, 'path'),
+    ...parametersOf(schema.querystring, 'query'),
+    ...parametersOf(schema.headers, 'header'),
+  ];
+  const parameters = [...described, ...undescribedParts(url, described), ...(config.isIdempotent === true ? [idempotencyKey] : [])];
+  const body = takesBody(method, schema)
+    ? { requestBody: { required: schema.body !== undefined, content: contentOf(schema.body, mediaTypesTaken(method, schema)) } }
+    : {};
+  return {
+    operationId: schema.operationId ?? nameOf(route),
+    summary: schema.summary,
+    description: [schema.description, accessText(access)].filter((text) => text !== undefined).join('\n\n'),
+    tags: schema.tags ?? [url.split('/').find((part) => part !== '' && part !== 'v1') ?? 'operation'],
+    ...(schema.deprecated === true ? { deprecated: true } : {}),
+    security: access === 'public' ? [] : [{ bearer: access === 'signed-in' ? [] : [access] }],
+    ...(parameters.length > 0 ? { parameters } : {}),
+    ...body,
+    responses: responsesOf(route, parameters.length),
+  };
+};

@@ -1,0 +1,76 @@
+import { Readable } from 'node:stream';
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, LogController as LogControllerType } from 'fastify';
+import type { Log } from '../foundation/log.ts';
+import { addressOf } from './access.ts';
+
+export interface RequestMetrics {
+  /** Counts one answered request. `route` is the pattern (`/v1/events/:id`), `none` where no route fits. */
+  observe(route: string, method: string, status: number, ms: number): void;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Asked all the time by machines (probes, metrics): logged at `debug` only, and answered while the server is stopping. */
+    isProbe?: boolean;
+  }
+  interface FastifyRequest {
+    /** The kind of the problem that it was answered with. */
+    refusedAs: string | undefined;
+  }
+}
+
+/** How long the rest of a body may go on arriving after the answer. Cut at once, many clients would see a reset and not the answer. */
+const lingerMs = 5000;
+
+const linger = (request: FastifyRequest): void => {
+  const { raw } = request;
+  if (request.body instanceof Readable) request.body.destroy();
+  raw.resume();
+  const timer = setTimeout(() => raw.destroy(), lingerMs).unref();
+  raw.once('close', () => clearTimeout(timer));
+};
+
+const lengthOf = (value: unknown): number | undefined => (value === undefined ? undefined : Number(value));
+
+/** Logs and counts every answer once: one wide line, without query, body or token. */
+export const addRequestLog = (app: FastifyInstance, { log, metrics }: { log: Log; metrics: RequestMetrics }): void => {
+  app.decorateRequest('refusedAs', undefined);
+  app.addHook('onResponse', (request, reply, done) => {
+    if (!request.raw.complete) linger(request);
+    const { config } = request.routeOptions;
+    const route = config.url ?? 'none';
+    const { elapsedTime, statusCode } = reply;
+    metrics.observe(route, request.method, statusCode, elapsedTime);
+    log[config.isProbe === true ? 'debug' : 'info'](
+      {
+        requestId: request.id,
+        method: request.method,
+        route,
+        status: statusCode,
+        ms: Math.round(elapsedTime * 100) / 100,
+        caller: request.caller?.id,
+        tenant: request.caller?.tenantId,
+        address: addressOf(request),
+        bytesIn: lengthOf(request.headers['content-length']),
+        bytesOut: lengthOf(reply.getHeader('content-length')),
+        problem: request.refusedAs,
+      },
+      'request.handled',
+    );
+    done();
+  });
+};
+
+/** What Fastify has to say itself goes to our log; its line for each request is left out, we have our own. */
+export const frameworkLog = (Base: typeof LogControllerType, log: Log): LogControllerType => {
+  const fields = (request: FastifyRequest) => ({ requestId: request.id, route: request.routeOptions.config.url ?? 'none' });
+  return new (class extends Base {
+    override streamError(error: Error, request: FastifyRequest, _reply: FastifyReply): void {
+      log.warn({ err: error, ...fields(request) }, 'answer.cut-off');
+    }
+    override writeHeadError(error: Error, request: FastifyRequest, _reply: FastifyReply): void {
+      log.error({ err: error, ...fields(request) }, 'answer.bad-header');
+    }
+    override serviceUnavailable(_logger: FastifyBaseLogger): void {}
+  })({ disableRequestLogging: true });
+};

@@ -1,0 +1,103 @@
+import type { Database } from '../../database/database.ts';
+import type { Clock } from '../../foundation/clock.ts';
+import type { Ids } from '../../foundation/ids.ts';
+import type { Log } from '../../foundation/log.ts';
+import { type Bell, startLoop, type Worker } from '../../foundation/work.ts';
+import type { Events } from '../events/events.ts';
+import type { DeliveryStore, NewDelivery } from './delivery-store.ts';
+import type { LeaseStore } from './lease-store.ts';
+import { wantsType } from './target-record.ts';
+import type { TargetStore } from './target-store.ts';
+
+export interface FanOutNeeds {
+  readonly database: Database;
+  readonly events: Events;
+  readonly targets: TargetStore;
+  readonly deliveries: DeliveryStore;
+  readonly leases: LeaseStore;
+  readonly isAlone: boolean;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+  /** Rung when facts were written. */
+  readonly arrived: Bell;
+  /** Told after deliveries were made for these targets. */
+  readonly onRouted: (targetIds: ReadonlySet<string>) => void;
+  /** Told after deliveries were made for a target that parks what follows a dead one of its key. */
+  readonly onBlocked: (targetId: string) => void;
+}
+
+const factsInRound = 500;
+const pollMs = 1_000;
+const leaseRetryMs = 1_000;
+
+/** Finds for each fact the targets that want it and makes their deliveries; that nobody wants it is an outcome, too. */
+export const startFanOut = (needs: FanOutNeeds): Worker => {
+  const { database, events, targets, deliveries, leases, clock, ids, arrived } = needs;
+  let lease: Awaited<ReturnType<LeaseStore['acquire']>>;
+
+  const round = async (signal: AbortSignal) => {
+    lease ??= await leases.acquire('fan-out', clock.now(), { byForce: needs.isAlone });
+    if (!lease) return await clock.sleep(leaseRetryMs, signal);
+    const facts = await events.unrouted(factsInRound);
+    if (facts.length === 0) return await arrived.wait(pollMs, signal);
+    // Read after the facts: a target that was made before a fact came in is surely among them.
+    const wanting = (await targets.everyTarget()).map((target) => ({ ...target, types: JSON.parse(target.typesJson) as string[] })); // written by `toTargetRow`
+    const now = clock.now();
+    const made: NewDelivery[] = [];
+    const routed = facts.map((fact) => {
+      const wanted = wanting.filter(
+        (target) =>
+          target.tenantId === fact.tenantId &&
+          fact.position > target.afterPosition &&
+          wantsType(target.types, { type: fact.type, isOwn: fact.isOwn === 1 }),
+      );
+      for (const target of wanted) {
+        made.push({
+          id: ids.next('delivery'),
+          tenantId: fact.tenantId,
+          targetId: target.id,
+          factId: fact.id,
+          factPosition: fact.position,
+          type: fact.type,
+          orderingKey: fact.orderingKey,
+          isOrdered: target.ordering === 'key' && fact.orderingKey !== null ? 1 : 0,
+          createdAt: fact.receivedAt,
+        });
+      }
+      return { factId: fact.id, tenantId: fact.tenantId, targets: wanted.length };
+    });
+    try {
+      await database.write([
+        leases.holdOn(lease, now, 0),
+        ...events.routed(routed, now),
+        ...deliveries.insertDeliveries(made),
+        ...deliveries.addToCounts(countByTarget(made)),
+      ]);
+    } catch (error) {
+      lease = undefined; // whether it was lost or the database is away: look again
+      throw error;
+    }
+    const touched = new Set(made.map(({ targetId }) => targetId));
+    needs.onRouted(touched);
+    for (const { id, ordering, onDead } of wanting) if (touched.has(id) && ordering === 'key' && onDead === 'park') needs.onBlocked(id);
+  };
+
+  const worker = startLoop({ name: 'fan-out', clock, log: needs.log, round });
+  return {
+    name: worker.name,
+    async stop() {
+      await worker.stop();
+      if (lease) await database.write(leases.release(lease)).catch(() => undefined); // it ends by itself
+    },
+  };
+};
+
+const countByTarget = (made: readonly NewDelivery[]) => {
+  const counts = new Map<string, { targetId: string; tenantId: string; state: 'waiting'; amount: number }>();
+  for (const { targetId, tenantId } of made) {
+    const amount = (counts.get(targetId)?.amount ?? 0) + 1;
+    counts.set(targetId, { targetId, tenantId, state: 'waiting', amount });
+  }
+  return [...counts.values()];
+};

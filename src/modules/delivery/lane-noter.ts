@@ -1,0 +1,100 @@
+import { type Write, WriteRefused } from '../../database/database.ts';
+import type { StoredDelivery } from './delivery-store.ts';
+import type { Judgement } from './judgement.ts';
+import type { LaneNeeds } from './lane.ts';
+import type { Lease } from './lease-store.ts';
+import { releaseWrites, settleWrites } from './settle.ts';
+import type { TargetRecord } from './target-record.ts';
+
+/** Beyond this the lane takes nothing more until the database has caught up. */
+const maxUnnoted = 1_000;
+const maxInAct = 250;
+const retryMs = 250;
+/** When the server stops while the database is away, what was not noted is delivered again after the next start. */
+const closeBudgetMs = 3_000;
+
+/** Writes down how tries ended, many in one act. While the database is away it keeps them and tries again. */
+export const createNoter = ({
+  target,
+  lease,
+  needs,
+  reservedUntil,
+  onLost,
+}: {
+  target: TargetRecord;
+  lease: Lease;
+  needs: LaneNeeds;
+  reservedUntil: () => number;
+  onLost: () => void;
+}) => {
+  const { database, leases, clock, log, events } = needs;
+  let judgements: Judgement[] = [];
+  let released: { delivery: StoredDelivery; reason: string | undefined }[] = [];
+  let running: Promise<void> | undefined;
+  let isLost = false;
+  let isClosing = false;
+
+  const writesOf = (ended: readonly Judgement[], back: typeof released): Write[] => {
+    const now = clock.now();
+    const silent = back.filter(({ reason }) => reason === undefined);
+    const told = back.filter(({ reason }) => reason !== undefined);
+    return [
+      leases.holdOn(lease, now, Math.ceil(reservedUntil())),
+      ...(ended.length === 0 ? [] : settleWrites(needs, target, ended)),
+      ...releaseWrites(needs, target, silent.map(({ delivery }) => delivery), { now, reason: undefined }),
+      ...releaseWrites(needs, target, told.map(({ delivery }) => delivery), { now, reason: told[0]?.reason }),
+    ];
+  };
+
+  const flush = async () => {
+    while ((judgements.length > 0 || released.length > 0) && !isLost) {
+      const ended = judgements.slice(0, maxInAct);
+      const back = released.slice(0, maxInAct);
+      judgements = judgements.slice(ended.length);
+      released = released.slice(back.length);
+      try {
+        await database.write(writesOf(ended, back));
+        if (ended.some(({ settlement }) => settlement.state === 'dead')) events.announce();
+        if (target.onDead === 'park' && ended.some(({ settlement }) => settlement.state === 'dead' || settlement.state === 'parked')) needs.onBlocked(target);
+      } catch (error) {
+        if (error instanceof WriteRefused) {
+          isLost = true;
+          onLost();
+          break;
+        }
+        judgements = [...ended, ...judgements];
+        released = [...back, ...released];
+        log.error({ err: error, target: target.id, unnoted: judgements.length }, 'lane.cannot-note');
+        await clock.sleep(retryMs);
+        if (isClosing) break;
+      }
+    }
+    running = undefined;
+  };
+
+  const start = () => {
+    running ??= flush();
+  };
+
+  return {
+    note(judgement: Judgement) {
+      judgements.push(judgement);
+      start();
+    },
+    /** The delivery was claimed and not tried (or nobody saw the end); it goes back to its place. */
+    release(delivery: StoredDelivery, reason: string | undefined) {
+      released.push({ delivery, reason });
+      start();
+    },
+    get isBehind() {
+      return judgements.length + released.length > maxUnnoted;
+    },
+    /** Resolves when all is noted, or the time for that is over. */
+    async close() {
+      start();
+      const giveUpAt = clock.now() + closeBudgetMs;
+      while (running && clock.now() < giveUpAt) await Promise.race([running, clock.sleep(100)]);
+      isClosing = true;
+    },
+  };
+};

@@ -1,0 +1,65 @@
+import type { Database, Statement, Write } from '../../database/database.ts';
+
+/** Who may do a thing alone. Every act of the holder carries `token`; a newer token fences it off. */
+export interface Lease {
+  readonly name: string;
+  readonly token: number;
+  /** What the holder before has given out slots up to. */
+  readonly pacedUntil: number;
+}
+
+/** Leases of one process. `holder` is new at each start, so a process never takes itself for the one before. */
+export const createLeaseStore = ({ database, holder, ttlMs }: { database: Database; holder: string; ttlMs: number }) => {
+  const { build } = database;
+  return {
+    ttlMs,
+
+    /** Takes the lease when it is free or has ended; `undefined` while another holds it. `byForce`: nobody else can be alive. */
+    async acquire(name: string, now: number, { byForce }: { byForce: boolean }): Promise<Lease | undefined> {
+      const taking = build
+        .insertInto('leases')
+        .values({ name, holder, token: 1, expiresAt: now + ttlMs, pacedUntil: 0 })
+        .onConflict((conflict) => {
+          const update = conflict.column('name').doUpdateSet((eb) => ({
+            holder: eb.ref('excluded.holder'),
+            token: eb('leases.token', '+', 1),
+            expiresAt: eb.ref('excluded.expiresAt'),
+          }));
+          return byForce ? update : update.where('leases.expiresAt', '<=', now);
+        })
+        .returning(['name', 'token', 'pacedUntil'])
+        .compile();
+      const [result] = await database.write([taking]);
+      return result?.rows[0] as Lease | undefined; // the columns that the statement returns
+    },
+
+    /** To stand first in every act of the holder: the act is refused when the lease has gone to somebody else. */
+    holdOn: ({ name, token }: Lease, now: number, pacedUntil: number): Statement => ({
+      ...build
+        .updateTable('leases')
+        .set((eb) => ({
+          expiresAt: now + ttlMs,
+          pacedUntil: eb.case().when('pacedUntil', '>', pacedUntil).then(eb.ref('pacedUntil')).else(pacedUntil).end(),
+        }))
+        .where('name', '=', name)
+        .where('token', '=', token)
+        .compile(),
+      mustChange: 1,
+    }),
+
+    /** Renews all leases of this process that still are its own. */
+    renewAll: (now: number): Write[] => [
+      build
+        .updateTable('leases')
+        .set({ expiresAt: now + ttlMs })
+        .where('holder', '=', holder)
+        .compile(),
+    ],
+
+    release: ({ name, token }: Lease): Write[] => [
+      build.updateTable('leases').set({ expiresAt: 0 }).where('name', '=', name).where('token', '=', token).compile(),
+    ],
+  };
+};
+
+export type LeaseStore = ReturnType<typeof createLeaseStore>;

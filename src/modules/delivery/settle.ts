@@ -1,0 +1,136 @@
+import type { Write } from '../../database/database.ts';
+import { toRfc3339 } from '../../foundation/clock.ts';
+import type { Events, OwnFact } from '../events/events.ts';
+import type { Trace, TraceEntryIn } from '../trace/trace.ts';
+import type { CountChange, DeliveryState, DeliveryStore, StoredDelivery } from './delivery-store.ts';
+import { type Judgement, openStateOf } from './judgement.ts';
+import type { KeyStore } from './key-store.ts';
+import type { TargetRecord } from './target-record.ts';
+
+export interface SettleNeeds {
+  readonly events: Events;
+  readonly trace: Trace;
+  readonly deliveries: DeliveryStore;
+  readonly keys: KeyStore;
+}
+
+/** The writes that record how tries ended: states, counts, the facts' progress, the trace, the keys, and what dead ones tell. */
+export const settleWrites = ({ events, trace, deliveries, keys }: SettleNeeds, target: TargetRecord, judgements: readonly Judgement[]): Write[] => {
+  const finished = judgements.filter(({ settlement }) => isFinal(settlement.state));
+  const dead = judgements.filter(({ settlement }) => settlement.state === 'dead');
+  const isOrdered = target.ordering === 'key';
+  const heads = (list: readonly Judgement[]) =>
+    list.flatMap(({ delivery }) => (delivery.orderingKey === null ? [] : [{ targetId: target.id, orderingKey: delivery.orderingKey, id: delivery.id }]));
+  const isBlocking = ({ settlement }: Judgement) => settlement.state !== 'delivered' && target.onDead === 'park';
+  return [
+    deliveries.settleDeliveries(judgements.map(({ settlement }) => settlement)),
+    ...deliveries.addToCounts(
+      countChanges(
+        target,
+        judgements.map(({ delivery, settlement }) => ({ from: openStateOf(delivery), to: settlement.state })),
+      ),
+    ),
+    ...events.settled(finished.map(({ delivery, settlement }) => ({ factId: delivery.factId, open: -1, stuck: settlement.state === 'delivered' ? 0 : 1 }))),
+    ...trace.entries(judgements.flatMap((judgement) => entriesOf(target, judgement))),
+    ...(isOrdered ? keys.passOn(heads(finished.filter((judgement) => !isBlocking(judgement)))) : []),
+    ...(isOrdered ? keys.blockKeys(heads(finished.filter(isBlocking))) : []),
+    ...events.append(dead.filter(({ delivery }) => delivery.type !== 'delivery.dead').map((judgement) => deadFact(target, judgement))),
+  ];
+};
+
+const isFinal = (state: DeliveryState) => state === 'delivered' || state === 'dead' || state === 'parked';
+
+/**
+ * The changes of a target's counts for deliveries that went from one state to another. One that is under way still counts where it was
+ * before, so that taking it and giving it back write no counts.
+ */
+export const countChanges = (target: { readonly id: string; readonly tenantId: string }, moves: readonly { from?: DeliveryState; to?: DeliveryState }[]): CountChange[] => {
+  const amounts = new Map<DeliveryState, number>();
+  const add = (state: DeliveryState | undefined, amount: number) => state && amounts.set(state, (amounts.get(state) ?? 0) + amount);
+  for (const { from, to } of moves) {
+    add(from, -1);
+    add(to, 1);
+  }
+  return [...amounts].filter(([, amount]) => amount !== 0).map(([state, amount]) => ({ targetId: target.id, tenantId: target.tenantId, state, amount }));
+};
+
+const entriesOf = (target: TargetRecord, { delivery, outcome, durationMs, settlement }: Judgement): TraceEntryIn[] => {
+  const entry = (what: TraceEntryIn['what'], detail?: object): TraceEntryIn => ({
+    tenantId: delivery.tenantId,
+    subject: delivery.factId,
+    kind: 'event',
+    deliveryId: delivery.id,
+    at: settlement.updatedAt,
+    what,
+    place: target.name,
+    detail,
+  });
+  const reason = settlement.reason === null ? {} : { reason: settlement.reason };
+  const status = outcome.status === undefined ? {} : { status: outcome.status };
+  if (outcome.outcome === 'unsendable') return [entry('parked', reason)];
+  if (outcome.outcome === 'throttled') {
+    const pause = outcome.retryAfterMs === undefined ? {} : { retryAfterMs: outcome.retryAfterMs };
+    return [entry('throttled', { ...status, ...reason, ...pause, durationMs })];
+  }
+  const attempted = entry('attempted', { outcome: outcome.outcome, ...status, ...reason, durationMs });
+  switch (settlement.state) {
+    case 'delivered':
+      return [attempted, entry('delivered')];
+    case 'retrying':
+      return [attempted, entry('retrying', { nextAt: toRfc3339(settlement.dueAt) })];
+    case 'dead':
+      return [attempted, entry('dead', reason)];
+    default:
+      return [attempted];
+  }
+};
+
+const deadFact = (target: TargetRecord, { delivery, settlement }: Judgement): OwnFact => ({
+  tenantId: delivery.tenantId,
+  type: 'delivery.dead',
+  body: {
+    id: delivery.id,
+    type: delivery.type,
+    target: target.id,
+    state: settlement.state,
+    ...(settlement.reason === null ? {} : { reason: settlement.reason }),
+    attempts: settlement.attempts,
+  },
+});
+
+/** The writes that give deliveries back which were taken but not tried, or whose try nobody saw the end of. */
+export const releaseWrites = (
+  { deliveries, trace }: SettleNeeds,
+  target: TargetRecord,
+  released: readonly StoredDelivery[],
+  { now, reason }: { now: number; reason: string | undefined },
+): Write[] => {
+  if (released.length === 0) return [];
+  return [
+    deliveries.settleDeliveries(
+      released.map((delivery) => ({
+        id: delivery.id,
+        state: openStateOf(delivery),
+        queue: delivery.queue,
+        dueAt: delivery.dueAt,
+        attempts: delivery.attempts,
+        reason: delivery.reason,
+        updatedAt: now,
+      })),
+    ),
+    ...(reason === undefined
+      ? []
+      : trace.entries(
+          released.map((delivery) => ({
+            tenantId: delivery.tenantId,
+            subject: delivery.factId,
+            kind: 'event',
+            deliveryId: delivery.id,
+            at: now,
+            what: 'retrying' as const,
+            place: target.name,
+            detail: { reason, nextAt: toRfc3339(now) },
+          })),
+        )),
+  ];
+};

@@ -1,0 +1,211 @@
+import type { LookupAddress } from 'node:dns';
+import { lookup as lookupName } from 'node:dns/promises';
+import type { IncomingHttpHeaders } from 'node:http';
+import { isIP, type LookupFunction } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Agent, buildConnector, type Dispatcher } from 'undici';
+import { Problem } from '../../../foundation/problem.ts';
+import { createAddressRules } from './address-rules.ts';
+import { AddressRefused, failureOf } from './outbound-failure.ts';
+
+/** One POST to somewhere outside. */
+export interface OutboundRequest {
+  readonly url: URL;
+  readonly headers: Record<string, string>;
+  readonly body: string | Buffer;
+  /** For the whole of it: resolving, connecting, sending, reading. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+  /** Called at most once, right before the first byte is written to a connected socket. */
+  onSent?(): void;
+}
+
+export type Reply =
+  /** A status arrived. `body` holds at most 64 KiB; `brokenOff` says why the rest of it is missing. */
+  | { status: number; headers: IncomingHttpHeaders; body: Buffer; brokenOff?: string }
+  /** None did. */
+  | { status?: never; reason: string };
+
+/** The only way out of the server to addresses that callers chose. */
+export interface Outbound {
+  /**
+   * Resolves when a connection may be made as far as can be known now. A name that does not resolve within 2 s passes, since every
+   * connection is checked again. Throws Problem `bad-body` for what is no http(s) URL, `address-not-allowed` for a refused address.
+   */
+  checkUrl(url: string): Promise<void>;
+  /** Never rejects. Connects only to checked addresses, follows no redirect, and resets a connection that says more than is read. */
+  request(request: OutboundRequest): Promise<Reply>;
+  /** Cuts off what is under way and resolves when every socket is gone. */
+  close(): Promise<void>;
+}
+
+/** Resolves a name to all its addresses; rejects with a code as `dns.lookup` does. */
+export type ResolveName = (hostname: string) => Promise<LookupAddress[]>;
+
+const maxBodyBytes = 64 * 1024;
+const maxHeaderBytes = 16 * 1024;
+const connectTimeoutMs = 10_000;
+const checkTimeoutMs = 2000;
+
+const badUrl = (why: string) =>
+  new Problem('bad-body', `The address of the target ${why}.`, { errors: [{ in: 'body', at: '/config/url', why }] });
+
+/** The URL of a target. Throws Problem `bad-body` when it is none, has another scheme than http or https, or carries user info. */
+export const parseTargetUrl = (text: string): URL => {
+  const url = URL.parse(text);
+  if (url === null) throw badUrl('is not a URL');
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw badUrl('must start with http:// or https://');
+  if (url.username !== '' || url.password !== '') throw badUrl('must not carry a user name or password');
+  url.hash = '';
+  return url;
+};
+
+/** The host of a URL without the brackets of IPv6. WHATWG URL parsing has turned every spelling of IPv4 (hex, octal, one number) into dots. */
+const hostOf = (url: URL): string => (url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname);
+
+/** Lookups of one name that run at the same time are one, so that opening many connections does not crowd the resolver's threads. */
+const shareRunning = (resolve: ResolveName): ResolveName => {
+  const running = new Map<string, Promise<LookupAddress[]>>();
+  return (hostname) => {
+    const known = running.get(hostname);
+    if (known !== undefined) return known;
+    const lookup = resolve(hostname).finally(() => running.delete(hostname));
+    running.set(hostname, lookup);
+    return lookup;
+  };
+};
+
+/** Public addresses may be reached, and those in `allow` (CIDRs; throws when one is malformed). `resolve` is `dns.lookup` unless given. */
+export const createOutbound = ({ allow, resolve }: { allow: readonly string[]; resolve?: ResolveName }): Outbound => {
+  const rules = createAddressRules(allow);
+  const resolveName = shareRunning(resolve ?? ((hostname) => lookupName(hostname, { all: true })));
+  const closing = new AbortController();
+  const running = new Set<(reason: string) => void>();
+
+  /** Those of a name's addresses that may be connected to; throws AddressRefused when none is left. */
+  const allowedAddresses = async (hostname: string): Promise<LookupAddress[]> => {
+    const found = await resolveName(hostname);
+    const allowed = found.filter(({ address }) => rules.refusalOf(address) === undefined);
+    const refusal = found.map(({ address }) => rules.refusalOf(address)).find((reason) => reason !== undefined);
+    if (allowed.length === 0 && refusal !== undefined) throw new AddressRefused(hostname, refusal);
+    return allowed;
+  };
+
+  const lookup: LookupFunction = (hostname, options, callback) => {
+    allowedAddresses(hostname).then(
+      (addresses) => {
+        const [first] = addresses;
+        if (first === undefined) callback(Object.assign(new Error(`no address for ${hostname}`), { code: 'ENOTFOUND' }), []);
+        else if (options.all) callback(null, addresses);
+        else callback(null, first.address, first.family);
+      },
+      (error) => callback(error, []),
+    );
+  };
+
+  // The socket connects to what `lookup` returned and asks no second time; an address in the URL itself is never looked up, so it is checked here.
+  const connectSocket = buildConnector({ lookup, timeout: connectTimeoutMs, signal: closing.signal });
+  const connect: buildConnector.connector = (options, callback) => {
+    const refusal = isIP(options.hostname) === 0 ? undefined : rules.refusalOf(options.hostname);
+    if (refusal === undefined) connectSocket(options, callback);
+    else process.nextTick(callback, new AddressRefused(options.hostname, refusal), null);
+  };
+
+  // Connections per origin are as many as there are requests at a time (pipelining 1), which the lanes' concurrency bounds: one target never
+  // waits behind another at the same origin. Idle ones are kept for 4 s, or as long as the target's `Keep-Alive` says.
+  const agent = new Agent({ connect, pipelining: 1, headersTimeout: 0, bodyTimeout: 0, maxHeaderSize: maxHeaderBytes });
+
+  return {
+    async checkUrl(text) {
+      const hostname = hostOf(parseTargetUrl(text));
+      const refusal = isIP(hostname) === 0 ? await refusalOfName(hostname, allowedAddresses) : rules.refusalOf(hostname);
+      if (refusal === undefined) return;
+      throw new Problem('address-not-allowed', `The address of ${hostname} ${refusal}.`, {
+        errors: [{ in: 'body', at: '/config/url', why: refusal }],
+      });
+    },
+    request(request) {
+      if (request.url.username !== '' || request.url.password !== '') return Promise.resolve({ reason: 'The address carries user info.' });
+      return exchange(agent, running, request);
+    },
+    async close() {
+      for (const cutOff of [...running]) cutOff('Entrepot is stopping.');
+      closing.abort();
+      await agent.destroy();
+    },
+  };
+};
+
+const refusalOfName = async (hostname: string, allowedAddresses: ResolveName): Promise<string | undefined> => {
+  const given = new AbortController();
+  const refusal = allowedAddresses(hostname).then(
+    () => undefined,
+    (error) => (error instanceof AddressRefused ? error.refusal : undefined),
+  );
+  const late = delay(checkTimeoutMs, undefined, { signal: given.signal }).catch(() => undefined);
+  const first = await Promise.race([refusal, late]);
+  given.abort();
+  return first;
+};
+
+/** One request and its answer. Settles once, at whatever comes first: the whole answer, too much of it, an error, the time limit, the signal. */
+const exchange = (agent: Dispatcher, running: Set<(reason: string) => void>, request: OutboundRequest): Promise<Reply> =>
+  new Promise((resolve) => {
+    const { url, signal } = request;
+    let isSettled = false;
+    let controller: Dispatcher.DispatchController | undefined;
+    let status = 0;
+    let headers: IncomingHttpHeaders = {};
+    const chunks: Buffer[] = [];
+    let bodyBytes = 0;
+
+    const settle = (brokenOff: string | undefined) => {
+      if (isSettled) return;
+      isSettled = true;
+      clearTimeout(timer);
+      running.delete(cutOff);
+      signal?.removeEventListener('abort', onAbort);
+      const body = Buffer.concat(chunks).subarray(0, maxBodyBytes);
+      if (brokenOff === undefined) resolve({ status, headers, body });
+      else if (status !== 0) resolve({ status, headers, body, brokenOff });
+      else resolve({ reason: brokenOff });
+    };
+    /** Before a connection exists there is nothing to reset: the request is dropped as soon as it would be written. */
+    const cutOff = (reason: string) => {
+      settle(reason);
+      controller?.abort(new Error(reason));
+    };
+    const onAbort = () => cutOff('The try was cut off.');
+    const timer = setTimeout(() => cutOff(`No whole answer came within ${request.timeoutMs} ms.`), request.timeoutMs);
+
+    running.add(cutOff);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted) return onAbort();
+
+    agent.dispatch(
+      { origin: url.origin, path: url.pathname + url.search, method: 'POST', headers: request.headers, body: request.body },
+      {
+        onRequestStart(started) {
+          controller = started;
+          if (isSettled) started.abort(new Error('settled before it was sent'));
+          else request.onSent?.();
+        },
+        onResponseStart(_controller, statusCode, answerHeaders) {
+          if (statusCode < 200) return; // informational: the answer is still to come
+          status = statusCode;
+          headers = answerHeaders;
+        },
+        onResponseData(_controller, chunk) {
+          chunks.push(chunk);
+          bodyBytes += chunk.length;
+          if (bodyBytes > maxBodyBytes) cutOff('The answer is larger than 64 KiB.');
+        },
+        onResponseEnd() {
+          settle(undefined);
+        },
+        onResponseError(_controller, error) {
+          settle(failureOf(error, url.host));
+        },
+      },
+    );
+  });

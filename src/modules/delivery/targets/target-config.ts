@@ -1,0 +1,27 @@
+import type { Static, TSchema } from 'typebox';
+import Value from 'typebox/value';
+import { type Fault, Problem } from '../../../foundation/problem.ts';
+import type { TargetConfig } from './target.ts';
+
+/** A refusal that names each fault of a config. */
+export const badConfig = (faults: readonly Fault[]): Problem =>
+  new Problem('bad-body', 'The config of the target does not have the right form.', { errors: faults });
+
+/** The config when it has the schema's form; throws Problem `bad-body` naming each fault under `/config`. */
+export const parseConfig = <Schema extends TSchema>(schema: Schema, config: unknown): Static<Schema> => {
+  if (Value.Check(schema, config)) return config;
+  const faults = Value.Errors(schema, config)
+    .filter(({ keyword }) => keyword !== 'additionalProperties') // each of them is named by an error of its own
+    .map(({ instancePath, keyword, message }) => ({
+      in: 'body' as const,
+      at: `/config${instancePath}`,
+      why: keyword === 'boolean' ? 'is not known here' : message,
+    }));
+  throw badConfig(faults);
+};
+
+/** A config as it was stored. Throws when it does not have the form in which its kind stores it. */
+export const readStored = <Schema extends TSchema>(schema: Schema, config: TargetConfig): Static<Schema> => {
+  if (Value.Check(schema, config)) return config;
+  throw new Error('the stored config of a target is damaged');
+};

@@ -1,0 +1,153 @@
+import { createPublicKey } from 'node:crypto';
+import { createSigner, createVerifier } from 'fast-jwt';
+import type { Caller, Scope } from '../../../foundation/caller.ts';
+import type { Clock } from '../../../foundation/clock.ts';
+import { Problem } from '../../../foundation/problem.ts';
+import { newSecretText } from '../../../foundation/secret.ts';
+import { parseScopes } from '../permissions.ts';
+import type { SigningKey, SigningKeys } from '../signing-keys.ts';
+
+/** What a token proves. Times are milliseconds. */
+export interface AccessProof {
+  readonly caller: Caller;
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+}
+
+export interface AccessTokens {
+  /** A JWT (RFC 9068) for a session, signed with the current key. */
+  issue(caller: Caller): { token: string; expiresAt: number };
+  /** Throws `bad-token` unless one of our keys signed it, for us, and it is valid now. Knows nothing of revocation. */
+  verify(token: string): AccessProof;
+}
+
+interface PreparedKey {
+  /** The first part of every token that this key signs. */
+  readonly header: string;
+  sign(claims: object): string;
+  verify(token: string): unknown;
+}
+
+export const audience = 'entrepot';
+/** The issuer where no public URL is set. It must not follow the request's Host header: a token is valid whichever name it is sent to. */
+export const issuerWithoutUrl = 'entrepot';
+
+/** Clocks of several machines differ by a little. */
+const clockToleranceMs = 5_000;
+
+export const createAccessTokens = ({
+  keys,
+  clock,
+  issuer,
+  ttlMs,
+}: {
+  keys: SigningKeys;
+  clock: Clock;
+  issuer: string;
+  ttlMs: number;
+}): AccessTokens => {
+  const prepared = new Map<string, PreparedKey>();
+  const scopeSets = createScopeSets();
+
+  const prepare = (key: SigningKey): PreparedKey => {
+    const known = prepared.get(key.id);
+    if (known) return known;
+    const sign = createSigner({ algorithm: 'EdDSA', key: key.privateKeyPem, kid: key.id, header: { alg: 'EdDSA', typ: 'at+jwt' } });
+    const publicKey = createPublicKey({ key: { ...key.publicJwk }, format: 'jwk' });
+    const verify = createVerifier({
+      algorithms: ['EdDSA'],
+      key: publicKey.export({ type: 'spki', format: 'pem' }),
+      allowedIss: issuer,
+      allowedAud: audience,
+      requiredClaims: ['iss', 'aud', 'sub', 'kind', 'tid', 'scope', 'sid', 'jti', 'iat', 'exp'],
+      // Times are compared below, by our own clock.
+      ignoreExpiration: true,
+      ignoreNotBefore: true,
+    });
+    const made = { header: headerOf(sign({})), sign, verify };
+    prepared.set(key.id, made);
+    return made;
+  };
+
+  /** A token is ours only when its header is letter for letter one that we sign, so no foreign algorithm or key is ever looked at. */
+  const findByHeader = (header: string): PreparedKey | undefined =>
+    keys
+      .all()
+      .map(prepare)
+      .find((key) => key.header === header);
+
+  const toProof = (claims: Claims): AccessProof => {
+    const now = clock.now();
+    const issuedAt = claims.iat * 1000;
+    // A shorter lifetime in the settings counts for tokens that are out, too.
+    const expiresAt = Math.min(claims.exp * 1000, issuedAt + ttlMs);
+    const validFrom = Math.max(issuedAt, (claims.nbf ?? 0) * 1000);
+    // Written so that a time that is no number fits neither.
+    if (!(now < expiresAt)) throw new Problem('bad-token', 'The access token has expired.');
+    if (!(validFrom <= now + clockToleranceMs)) throw new Problem('bad-token', 'The access token is not valid yet.');
+    const caller = { id: claims.sub, kind: claims.kind, tenantId: claims.tid, sessionId: claims.sid, scopes: scopeSets.of(claims.scope) };
+    return { caller, issuedAt, expiresAt };
+  };
+
+  return {
+    issue(caller) {
+      const key = keys.current();
+      const iat = Math.floor(clock.now() / 1000);
+      const exp = Math.floor(Math.min(iat * 1000 + ttlMs, key.expiresAt) / 1000);
+      const claims = {
+        iss: issuer,
+        aud: audience,
+        sub: caller.id,
+        kind: caller.kind,
+        tid: caller.tenantId,
+        scope: [...caller.scopes].join(' '),
+        sid: caller.sessionId,
+        jti: newSecretText(),
+        iat,
+        exp,
+      };
+      return { token: prepare(key).sign(claims), expiresAt: exp * 1000 };
+    },
+    verify(token) {
+      const key = findByHeader(headerOf(token));
+      if (!key) throw new Problem('bad-token', 'The access token is not one of ours.');
+      return toProof(readClaims(key, token));
+    },
+  };
+};
+
+interface Claims {
+  readonly sub: string;
+  readonly kind: Caller['kind'];
+  readonly tid: string;
+  readonly scope: string;
+  readonly sid: string;
+  readonly iat: number;
+  readonly exp: number;
+  readonly nbf?: number;
+}
+
+const readClaims = (key: PreparedKey, token: string): Claims => {
+  try {
+    return key.verify(token) as Claims; // our own signature stands under them: they are what `issue` wrote
+  } catch (cause) {
+    throw new Problem('bad-token', 'The access token is not valid.', { cause });
+  }
+};
+
+const headerOf = (token: string): string => token.slice(0, token.indexOf('.') + 1);
+
+/** Callers with the same scopes share one set; there are few different ones. */
+const createScopeSets = (maxSets = 1_000) => {
+  const sets = new Map<string, ReadonlySet<Scope>>();
+  return {
+    of(text: string): ReadonlySet<Scope> {
+      const known = sets.get(text);
+      if (known) return known;
+      if (sets.size >= maxSets) sets.clear();
+      const made = parseScopes(text);
+      sets.set(text, made);
+      return made;
+    },
+  };
+};

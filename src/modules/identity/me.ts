@@ -1,0 +1,50 @@
+import type { Caller, Scope } from '../../foundation/caller.ts';
+import { Problem } from '../../foundation/problem.ts';
+import type { PersonStore } from './person-store.ts';
+import type { ServiceStore } from './service-store.ts';
+
+/** A caller as it sees itself. */
+export interface Me {
+  readonly id: string;
+  readonly kind: Caller['kind'];
+  readonly username?: string;
+  readonly email?: string;
+  readonly displayName?: string;
+  readonly tenantId: string;
+  readonly role?: string;
+  readonly roles?: string[];
+  readonly scopes: Scope[];
+}
+
+/** Who the caller is and what its session may do. Throws `not-found` when it was removed a moment ago. */
+export const createMe =
+  ({ people, services }: { people: Pick<PersonStore, 'findPerson'>; services: Pick<ServiceStore, 'findService'> }) =>
+  async (caller: Caller): Promise<Me> => {
+    const { id, kind, tenantId } = caller;
+    const known = { id, kind, tenantId, scopes: [...caller.scopes] };
+    switch (kind) {
+      case 'person': {
+        const person = await people.findPerson(caller, id);
+        if (!person) throw gone();
+        return {
+          ...known,
+          username: person.username,
+          ...(person.email === null ? {} : { email: person.email }),
+          ...(person.displayName === null ? {} : { displayName: person.displayName }),
+          role: person.role,
+          roles: JSON.parse(person.rolesJson),
+        };
+      }
+      case 'service': {
+        const service = await services.findService(caller, id);
+        if (!service) throw gone();
+        return { ...known, displayName: service.name };
+      }
+      case 'device':
+        return known;
+      default:
+        return kind satisfies never;
+    }
+  };
+
+const gone = () => new Problem('not-found', 'You were removed.');

@@ -1,0 +1,258 @@
+import { type Database, type Write, WriteRefused, type WriteResult } from '../../database/database.ts';
+import type { SessionRow } from '../../database/tables.ts';
+import type { Caller, Scope } from '../../foundation/caller.ts';
+import { type Clock, toRfc3339 } from '../../foundation/clock.ts';
+import type { Ids } from '../../foundation/ids.ts';
+import type { Log } from '../../foundation/log.ts';
+import { type Page, type PageRequest, toPage } from '../../foundation/page.ts';
+import { Problem } from '../../foundation/problem.ts';
+import { hashOf, newSecretText } from '../../foundation/secret.ts';
+import type { Trace, TraceEntryIn } from '../trace/trace.ts';
+import type { AccessTokens } from './credentials/access-token.ts';
+import type { Denials } from './denials.ts';
+import type { Guess, Guessing } from './guessing.ts';
+import type { EndedSession, SessionStore } from './session-store.ts';
+import type { SignInBody } from './sign-in/all-sign-in-methods.ts';
+import type { KnownCaller, Proven, SignInMethod } from './sign-in/sign-in-method.ts';
+
+/** Where an act comes from. */
+export interface Origin {
+  readonly address: string;
+  readonly requestId: string;
+}
+
+/** A session with its tokens, which are shown this once. */
+export interface SessionGiven {
+  readonly id: string;
+  readonly tokenType: 'Bearer';
+  readonly accessToken: string;
+  readonly accessTokenExpiresAt: string;
+  readonly refreshToken: string;
+  readonly refreshTokenExpiresAt: string;
+}
+
+/** A session as its caller sees it. */
+export interface SessionSeen {
+  readonly id: string;
+  readonly address: string;
+  readonly createdAt: string;
+  readonly lastUsedAt: string;
+  readonly refreshTokenExpiresAt: string;
+  readonly isCurrent: boolean;
+}
+
+export interface Sessions {
+  /** Throws `bad-credentials`, the same for unknown and wrong, and `too-many`. */
+  signIn(body: SignInBody, origin: Origin, tell: Guess['tell']): Promise<SessionGiven>;
+  /** A new pair for a token that was never used. Throws `bad-refresh-token`; a used one ends the session and everything it gave. */
+  refresh(refreshToken: string, origin: Origin): Promise<SessionGiven>;
+  list(caller: Caller, page: PageRequest): Promise<Page<SessionSeen>>;
+  /** Throws `not-found` for a session that is over or somebody else's. */
+  end(caller: Pick<Caller, 'id' | 'kind' | 'tenantId'>, sessionId: string, origin: Origin): Promise<void>;
+  /** Signs out whoever holds the session's refresh token; throws `bad-refresh-token`. */
+  endByRefreshToken(refreshToken: string, origin: Origin): Promise<void>;
+  /** Refuses the tokens of the sessions that a write ended from now on; `ended` is what the write returned. */
+  noteEnded(ended: WriteResult | undefined): void;
+}
+
+export interface SessionNeeds {
+  readonly database: Pick<Database, 'write'>;
+  readonly store: SessionStore;
+  readonly trace: Pick<Trace, 'entries'>;
+  readonly accessTokens: Pick<AccessTokens, 'issue'>;
+  readonly denials: Denials;
+  readonly guessing: Guessing;
+  readonly methodFor: (body: SignInBody) => SignInMethod<SignInBody>;
+  /** What a caller may do now; undefined when it is gone. */
+  readonly scopesNow: (caller: KnownCaller) => Promise<ReadonlySet<Scope> | undefined>;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+  readonly refreshTokenTtlMs: number;
+  /** Whether a session is refreshed only from the address where it was opened. */
+  readonly isBoundToAddress: boolean;
+}
+
+export const createSessions = (needs: SessionNeeds): Sessions => {
+  const { database, store, denials, clock, log } = needs;
+
+  const entry = (who: KnownCaller, { address, requestId }: Origin, what: TraceEntryIn['what'], detail?: object): TraceEntryIn => ({
+    tenantId: who.tenantId,
+    subject: who.id,
+    kind: who.kind,
+    requestId,
+    at: clock.now(),
+    what,
+    who: who.id,
+    place: address,
+    detail,
+  });
+
+  const newRefreshToken = (sessionId: string) => {
+    const text = newSecretText();
+    const expiresAt = clock.now() + needs.refreshTokenTtlMs;
+    return { text, expiresAt, row: { tokenHash: hashOf(text), sessionId, usedAt: null, expiresAt } };
+  };
+
+  const give = (
+    who: KnownCaller,
+    sessionId: string,
+    scopes: ReadonlySet<Scope>,
+    refresh: { text: string; expiresAt: number },
+  ): SessionGiven => {
+    const access = needs.accessTokens.issue({ ...who, sessionId, scopes });
+    return {
+      id: sessionId,
+      tokenType: 'Bearer',
+      accessToken: access.token,
+      accessTokenExpiresAt: toRfc3339(access.expiresAt),
+      refreshToken: refresh.text,
+      refreshTokenExpiresAt: toRfc3339(refresh.expiresAt),
+    };
+  };
+
+  /** Not waited for: a write that only known names cost would tell them from unknown ones. */
+  const noteRefused = (who: KnownCaller, origin: Origin, detail: object) => {
+    const entries = needs.trace.entries([entry(who, origin, 'refused', detail)]);
+    database.write(entries).catch((error: unknown) => log.error({ err: error, caller: who.id }, 'session.refusal-not-traced'));
+  };
+
+  const open = async ({ who, scopes, secretId, writes }: Proven, origin: Origin, method: string): Promise<SessionGiven> => {
+    const id = needs.ids.next('session');
+    const now = clock.now();
+    const refresh = newRefreshToken(id);
+    const row: SessionRow = {
+      id,
+      tenantId: who.tenantId,
+      callerId: who.id,
+      callerKind: who.kind,
+      secretId: secretId ?? null,
+      address: origin.address,
+      createdAt: now,
+      lastUsedAt: now,
+      refreshExpiresAt: refresh.expiresAt,
+      revokedAt: null,
+    };
+    await database.write([
+      ...writes,
+      store.insertSession(row),
+      store.insertRefreshToken(refresh.row),
+      ...needs.trace.entries([entry(who, origin, 'signed-in', { session: id, method })]),
+    ]);
+    return give(who, id, scopes, refresh);
+  };
+
+  const noteEnded = (ended: WriteResult | undefined) => {
+    for (const row of (ended?.rows ?? []) as unknown as EndedSession[]) denials.endSession(row.id, row.revokedAt); // rows of `endSession…`
+  };
+
+  const endSession = async (who: KnownCaller, sessionId: string, origin: Origin, reason: string): Promise<boolean> => {
+    const end = store.endSession({ tenantId: who.tenantId, callerId: who.id, id: sessionId, at: clock.now() });
+    const traced: Write[] = needs.trace.entries([entry(who, origin, 'revoked', { session: sessionId, reason })]);
+    try {
+      const [ended] = await database.write([{ ...end, mustChange: 1 }, ...traced]);
+      noteEnded(ended);
+      return true;
+    } catch (error) {
+      if (error instanceof WriteRefused) return false;
+      throw error;
+    }
+  };
+
+  /** The session of a refresh token that may be used now. */
+  const findUsable = async (refreshToken: string, origin: Origin) => {
+    const tokenHash = hashOf(refreshToken);
+    const found = await store.findRefreshToken(tokenHash);
+    if (!found) throw badRefreshToken();
+    const { session } = found;
+    const who: KnownCaller = { id: session.callerId, kind: session.callerKind, tenantId: session.tenantId };
+    if (found.usedAt !== null) {
+      // RFC 9700 §4.14.2: a second use means that somebody else has the token, too. Which of the two is the thief is not known.
+      const isEnded = await endSession(who, session.id, origin, 'a refresh token was used twice');
+      if (isEnded) log.warn({ caller: who.id, session: session.id, address: origin.address }, 'session.refresh-token-reused');
+      throw badRefreshToken();
+    }
+    if (session.revokedAt !== null || found.expiresAt <= clock.now()) throw badRefreshToken();
+    if (needs.isBoundToAddress && session.address !== origin.address) {
+      noteRefused(who, origin, { session: session.id, reason: 'refreshed from another address than it was opened from' });
+      throw badRefreshToken();
+    }
+    return { tokenHash, session, who };
+  };
+
+  return {
+    async signIn(body, origin, tell) {
+      const method = needs.methodFor(body);
+      const session = await needs.guessing.guard({ name: method.nameOf(body), address: origin.address, tell }, async () => {
+        const proof = await method.prove(body);
+        if (proof.outcome === 'proven') return await openOrRefuse(() => open(proof, origin, body.method));
+        if (proof.who) noteRefused(proof.who, origin, { method: body.method });
+        return undefined;
+      });
+      if (!session) throw new Problem('bad-credentials', 'The name does not exist, or the secret or password is wrong.');
+      return session;
+    },
+
+    async refresh(refreshToken, origin) {
+      const { tokenHash, session, who } = await findUsable(refreshToken, origin);
+      const scopes = await needs.scopesNow(who);
+      if (!scopes) throw badRefreshToken();
+      const refresh = newRefreshToken(session.id);
+      const at = clock.now();
+      const given = await openOrRefuse(async () => {
+        await database.write([
+          store.useRefreshToken({ tokenHash, at }),
+          store.prolongSession({ id: session.id, at, refreshExpiresAt: refresh.expiresAt }),
+          store.insertRefreshToken(refresh.row),
+          ...needs.trace.entries([entry(who, origin, 'refreshed', { session: session.id })]),
+        ]);
+        return give(who, session.id, scopes, refresh);
+      });
+      if (given) return given;
+      // Somebody was faster: looked at again, the token is used or its session is over.
+      await findUsable(refreshToken, origin);
+      throw badRefreshToken();
+    },
+
+    async list(caller, page) {
+      const rows = await store.listLiveSessions(caller, clock.now(), page);
+      return toPage(
+        rows,
+        page.limit,
+        (row) => [row.id],
+        (row) => ({
+          id: row.id,
+          address: row.address,
+          createdAt: toRfc3339(row.createdAt),
+          lastUsedAt: toRfc3339(row.lastUsedAt),
+          refreshTokenExpiresAt: toRfc3339(row.refreshExpiresAt),
+          isCurrent: row.id === caller.sessionId,
+        }),
+      );
+    },
+
+    async end(caller, sessionId, origin) {
+      const isEnded = await endSession(caller, sessionId, origin, 'signed out');
+      if (!isEnded) throw new Problem('not-found', `You have no session ${sessionId}.`);
+    },
+
+    async endByRefreshToken(refreshToken, origin) {
+      const { session, who } = await findUsable(refreshToken, origin);
+      await endSession(who, session.id, origin, 'signed out');
+    },
+
+    noteEnded,
+  };
+};
+
+const badRefreshToken = () => new Problem('bad-refresh-token', 'The refresh token is not valid; sign in again.');
+
+/** Undefined where the database refused, since what was looked at has changed meanwhile. */
+const openOrRefuse = async <T>(act: () => Promise<T>): Promise<T | undefined> => {
+  try {
+    return await act();
+  } catch (error) {
+    if (error instanceof WriteRefused) return undefined;
+    throw error;
+  }
+};

@@ -1,0 +1,115 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { Problem } from '../../foundation/problem.ts';
+import { refusals } from '../../http/problem-reply.ts';
+import { limitReply } from '../../http/rate-limit.ts';
+import { sendHtml } from '../../http/security-headers.ts';
+import { bodyStream } from '../../http/stream-body.ts';
+import { passwordLength } from './passwords.ts';
+import { originOf } from './session-routes.ts';
+import type { SetUp, SetUpWanted } from './set-up.ts';
+import { type SetUpPage, setUpPage, setUpPagePolicy } from './set-up-page.ts';
+import { usernameLength } from './usernames.ts';
+
+const SetUpIn = Type.Object(
+  {
+    token: Type.String({ minLength: 1, maxLength: 256, description: 'Printed at the start of a server that has no operator.' }),
+    username: Type.String({ minLength: usernameLength.min, maxLength: usernameLength.max }),
+    password: Type.String({ minLength: passwordLength.min, maxLength: passwordLength.max }),
+  },
+  {
+    additionalProperties: false,
+    examples: [{ token: 'nkPmPBDC0xfWKpFkjmuzJbbY3GdXYjr9hkyCVmZ7xQk', username: 'ada', password: 'correct horse battery staple' }],
+  },
+);
+
+const OperatorOut = Type.Object(
+  { id: Type.String(), username: Type.String() },
+  { examples: [{ id: 'per_01k8t3w0e5f6g7h8j9kamn0pqr', username: 'ada' }] },
+);
+
+/** A form with three short fields needs no more. */
+const formLimitBytes = 16 * 1024;
+
+export const setUpRoutes =
+  ({ setUp }: { setUp: SetUp }): FastifyPluginAsyncTypebox =>
+  async (app) => {
+    app.post(
+      '/v1/setup',
+      {
+        config: { access: 'public' },
+        schema: {
+          summary: 'Make the first operator',
+          description: 'With the one-time token that a server without an operator prints when it starts.',
+          tags: ['setup'],
+          body: SetUpIn,
+          response: { 201: OperatorOut, ...refusals('bad-credentials', 'already-set-up', 'too-many') },
+        },
+      },
+      async (request, reply) => {
+        const operator = await setUp.setUp(request.body, originOf(request), (decision) => limitReply(reply, decision));
+        return reply.code(201).send(operator);
+      },
+    );
+
+    app.get(
+      '/setup',
+      {
+        config: { access: 'public' },
+        schema: {
+          summary: 'The page on which the first operator is made',
+          tags: ['setup'],
+          produces: ['text/html'],
+          querystring: Type.Object({ token: Type.Optional(Type.String({ maxLength: 256 })) }),
+        },
+      },
+      async (request, reply) => {
+        const token = request.query.token ?? '';
+        return sendSetUpPage(reply, (await setUp.isSetUp()) ? { state: 'already-set-up' } : { state: 'form', token, username: '' });
+      },
+    );
+
+    app.post(
+      '/setup',
+      {
+        config: { access: 'public' },
+        schema: {
+          summary: 'The form of that page',
+          tags: ['setup'],
+          consumes: ['application/x-www-form-urlencoded'],
+          produces: ['text/html'],
+        },
+      },
+      async (request, reply) => {
+        const wanted = await readForm(request);
+        try {
+          const { min, max } = passwordLength;
+          const length = [...wanted.password].length;
+          if (length < min || length > max) throw new Problem('bad-body', `The password must have ${min} to ${max} characters.`);
+          const { username } = await setUp.setUp(wanted, originOf(request), (decision) => limitReply(reply, decision));
+          return sendSetUpPage(reply.code(201), { state: 'done', username });
+        } catch (error) {
+          if (!(error instanceof Problem)) throw error;
+          reply.code(error.status);
+          if (error.kind === 'already-set-up') return sendSetUpPage(reply, { state: 'already-set-up' });
+          const { token, username } = wanted;
+          return sendSetUpPage(reply, { state: 'form', token, username, complaint: error.message });
+        }
+      },
+    );
+  };
+
+const sendSetUpPage = (reply: FastifyReply, page: SetUpPage) => sendHtml(reply, setUpPage(page), setUpPagePolicy);
+
+const readForm = async (request: FastifyRequest): Promise<SetUpWanted> => {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of bodyStream(request)) {
+    size += chunk.length;
+    if (size > formLimitBytes) throw new Problem('too-large', 'The form is too large.');
+    chunks.push(chunk);
+  }
+  const form = new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
+  return { token: form.get('token') ?? '', username: form.get('username') ?? '', password: form.get('password') ?? '' };
+};

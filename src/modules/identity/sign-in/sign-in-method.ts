@@ -1,0 +1,50 @@
+import type { Static, TObject } from 'typebox';
+import type { Write } from '../../../database/database.ts';
+import type { Caller, Scope } from '../../../foundation/caller.ts';
+import type { Clock } from '../../../foundation/clock.ts';
+import type { Passwords } from '../passwords.ts';
+import type { PersonStore } from '../person-store.ts';
+import type { ServiceStore } from '../service-store.ts';
+
+/** A caller as far as it is known before it has a session. */
+export type KnownCaller = Pick<Caller, 'id' | 'kind' | 'tenantId'>;
+
+/** Who signs in, proven. */
+export interface Proven {
+  readonly outcome: 'proven';
+  readonly who: KnownCaller;
+  readonly scopes: ReadonlySet<Scope>;
+  /** The service secret that was used; when it is removed the session ends. */
+  readonly secretId?: string;
+  /** Carried out together with the session; where one is refused by the database, so is signing in. */
+  readonly writes: readonly Write[];
+}
+
+/** Not proven. `who` is given where the name exists; the answer never shows it. */
+export interface NotProven {
+  readonly outcome: 'refused';
+  readonly who?: KnownCaller;
+}
+
+/** One way to sign in. */
+export interface SignInMethod<Body> {
+  /** What is guessed at; failures are counted by it. */
+  nameOf(body: Body): string;
+  /** Takes the same time and asks the database as often whether the name exists or not. */
+  prove(body: Body): Promise<Proven | NotProven>;
+}
+
+export interface SignInNeeds {
+  readonly people: PersonStore;
+  readonly services: ServiceStore;
+  readonly passwords: Passwords;
+  readonly clock: Clock;
+}
+
+/** What a file of this folder exports: the body's schema, told apart by its `method`, and the method itself. */
+export interface SignInMethodFile<Schema extends TObject> {
+  readonly method: string;
+  readonly schema: Schema;
+  readonly example: Static<Schema>;
+  open(needs: SignInNeeds): SignInMethod<Static<Schema>>;
+}

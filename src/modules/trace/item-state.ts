@@ -1,0 +1,50 @@
+import type { StoredEntry } from './trace-store.ts';
+
+/** What an id names, as far as its entries tell. A request's entries may be of several items. */
+export const kindOf = (id: string, entries: readonly StoredEntry[]): string => {
+  if (entries.some((entry) => entry.deliveryId === id)) return 'delivery';
+  const first = entries[0];
+  return first && first.requestId === id && first.subject !== id && first.itemId !== id ? 'request' : (first?.kind ?? 'unknown');
+};
+
+/** Words that leave an item's state as it was: they tell of an act, not of where the item stands. */
+const acts = new Set(['attempted', 'throttled', 'rotated', 'changed', 'signed-in', 'refreshed', 'refused']);
+
+const deliveryStates: Readonly<Record<string, string>> = {
+  delivered: 'delivered',
+  dead: 'dead',
+  parked: 'parked',
+  retrying: 'retrying',
+  replayed: 'waiting',
+};
+
+/** Where the item stands, read from its entries alone, so that it can be told also after the item is gone. */
+export const stateOf = (id: string, entries: readonly StoredEntry[]): string => {
+  const deliveries = new Map<string, string>();
+  let own = 'unknown';
+  let routedTo = 0;
+  for (const entry of entries) {
+    if (entry.deliveryId !== null) {
+      const state = deliveryStates[entry.what];
+      if (state) deliveries.set(entry.deliveryId, state);
+    } else if (entry.what === 'routed') {
+      own = 'waiting';
+      routedTo = targetsOf(entry);
+    } else if (!acts.has(entry.what) || own === 'unknown') {
+      own = entry.what === 'resumed' ? 'active' : entry.what;
+    }
+  }
+  const asDelivery = deliveries.get(id);
+  if (asDelivery) return asDelivery;
+  if (entries.every((entry) => entry.deliveryId === id)) return 'waiting';
+  if (own !== 'waiting') return own;
+  const states = [...deliveries.values()];
+  const ended = states.filter((state) => state !== 'retrying' && state !== 'waiting').length;
+  if (ended < Math.max(routedTo, states.length)) return 'waiting';
+  return states.some((state) => state !== 'delivered') ? 'dead' : 'delivered';
+};
+
+const targetsOf = (entry: StoredEntry): number => {
+  const detail: unknown = JSON.parse(entry.detailJson ?? '{}');
+  return typeof detail === 'object' && detail !== null && 'targets' in detail && typeof detail.targets === 'number' ? detail.targets : 1;
+};

@@ -1,0 +1,100 @@
+import type { Database, RepeatedStatement, Write } from '../../database/database.ts';
+import type { TraceEntryRow } from '../../database/tables.ts';
+import { slot, template } from '../../database/template.ts';
+import type { Caller, TenantScope } from '../../foundation/caller.ts';
+import type { TraceEntryIn } from './trace.ts';
+
+export type StoredEntry = Omit<TraceEntryRow, 'seq'> & { readonly seq: number };
+
+/** An item's trace is short; a request may have touched many items. */
+const maxEntriesShown = 5_000;
+
+const toRow = (entry: TraceEntryIn) => ({
+  tenantId: entry.tenantId,
+  subject: entry.subject,
+  kind: entry.kind,
+  itemId: entry.itemId ?? null,
+  deliveryId: entry.deliveryId ?? null,
+  requestId: entry.requestId ?? null,
+  at: entry.at,
+  what: entry.what,
+  who: entry.who ?? null,
+  place: entry.place ?? null,
+  detailJson: entry.detail === undefined ? null : JSON.stringify(entry.detail),
+});
+
+export const createTraceStore = (database: Database) => {
+  const { build, read } = database;
+
+  const insertEntry = template<ReturnType<typeof toRow>>(
+    build.insertInto('traceEntries').values({
+      tenantId: slot<string>('tenantId'),
+      subject: slot<string>('subject'),
+      kind: slot<string>('kind'),
+      itemId: slot<string | null>('itemId'),
+      deliveryId: slot<string | null>('deliveryId'),
+      requestId: slot<string | null>('requestId'),
+      at: slot<number>('at'),
+      what: slot<string>('what'),
+      who: slot<string | null>('who'),
+      place: slot<string | null>('place'),
+      detailJson: slot<string | null>('detailJson'),
+    }),
+  );
+
+  return {
+    /** One write with a row for each entry, in order; none for no entries. */
+    insertEntries: (list: readonly TraceEntryIn[]): RepeatedStatement[] => (list.length === 0 ? [] : [insertEntry.rows(list.map(toRow))]),
+
+    /** The entries of the item, delivery or request that `id` names; of several events with this id the caller's own, else the newest. */
+    async findEntries(caller: Caller, id: string): Promise<readonly StoredEntry[]> {
+      const inTenant = () => read.selectFrom('traceEntries').selectAll().where('tenantId', '=', caller.tenantId);
+      const opened = await inTenant().where('itemId', '=', id).orderBy('seq', 'desc').limit(100).execute();
+      const opening = opened.find((entry) => entry.who === caller.id) ?? opened[0];
+      const subject = opening?.subject ?? id;
+      const ofSubject = await inTenant().where('subject', '=', subject).orderBy('seq').limit(maxEntriesShown).execute();
+      if (ofSubject.length > 0) return ofSubject;
+      const ofDelivery = await inTenant().where('deliveryId', '=', id).orderBy('seq').limit(maxEntriesShown).execute();
+      if (ofDelivery.length > 0) return ofDelivery;
+      return await inTenant().where('requestId', '=', id).orderBy('seq').limit(maxEntriesShown).execute();
+    },
+
+    async entriesOfDeliveries({ tenantId }: TenantScope, deliveryIds: readonly string[]): Promise<ReadonlyMap<string, readonly StoredEntry[]>> {
+      const byDelivery = new Map<string, StoredEntry[]>(deliveryIds.map((id) => [id, []]));
+      if (deliveryIds.length === 0) return byDelivery;
+      const entries = await read
+        .selectFrom('traceEntries')
+        .selectAll()
+        .where('tenantId', '=', tenantId)
+        .where('deliveryId', 'in', deliveryIds)
+        .orderBy('seq')
+        .execute();
+      for (const entry of entries) byDelivery.get(entry.deliveryId ?? '')?.push(entry);
+      return byDelivery;
+    },
+
+    /** For the live view, which shows each viewer its own tenant's entries only. */
+    entriesAfter: (seq: number, limit: number): Promise<readonly StoredEntry[]> =>
+      read.selectFrom('traceEntries').selectAll().where('seq', '>', seq).orderBy('seq').limit(limit).execute(),
+
+    async newestSeq(): Promise<number> {
+      const newest = await read.selectFrom('traceEntries').select('seq').orderBy('seq', 'desc').limit(1).executeTakeFirst();
+      return newest?.seq ?? 0;
+    },
+
+    removeSubjects: (subjects: readonly string[]): Write[] =>
+      subjects.length === 0 ? [] : [build.deleteFrom('traceEntries').where('subject', 'in', subjects).compile()],
+
+    async removeOld(before: number, limit: number): Promise<number> {
+      const [result] = await database.write([
+        build
+          .deleteFrom('traceEntries')
+          .where('seq', 'in', (eb) =>
+            eb.selectFrom('traceEntries').select('seq').where('at', '<', before).where('kind', '!=', 'event').orderBy('seq').limit(limit),
+          )
+          .compile(),
+      ]);
+      return result?.changes ?? 0;
+    },
+  };
+};

@@ -1,0 +1,119 @@
+import type { Database, RepeatedStatement, Write } from '../../database/database.ts';
+import type { Caller, Scope, TenantScope } from '../../foundation/caller.ts';
+import { toRfc3339 } from '../../foundation/clock.ts';
+import { Problem } from '../../foundation/problem.ts';
+import { kindOf, stateOf } from './item-state.ts';
+import { createTraceStore, type StoredEntry } from './trace-store.ts';
+
+/** Everything that can happen to an item; closed, so that readers can rely on it. */
+export const traceWords = {
+  accepted: 'an event was written down',
+  routed: 'the targets that want it were found; `detail.targets` counts them',
+  'no-target': 'no target wants it',
+  attempted: 'one try to deliver it ended; `detail` has outcome, status, reason and duration',
+  delivered: 'the target took it',
+  retrying: 'it will be tried again at `detail.nextAt`',
+  throttled: 'the target asked to wait; no attempt was spent',
+  dead: 'it will not be tried again by itself',
+  parked: 'it needs a hand; the reason tells why',
+  replayed: 'somebody asked to deliver it again',
+  'signed-in': 'a session was opened',
+  refreshed: 'a session was refreshed',
+  refused: 'an attempt to get in was refused',
+  revoked: 'a session was ended',
+  rotated: 'a secret or key was added or removed',
+  created: 'it was made',
+  changed: 'it was changed',
+  removed: 'it was removed',
+  paused: 'it was paused',
+  resumed: 'it was resumed',
+  'set-up': 'the first operator was made',
+} as const satisfies Record<string, string>;
+
+export type TraceWhat = keyof typeof traceWords;
+
+/** Something that happened to an item, to be written in the transaction of the change. */
+export interface TraceEntryIn {
+  readonly tenantId: string;
+  /** The item: a fact's id for an event, else the item's own id. */
+  readonly subject: string;
+  readonly kind: string;
+  /** The id by which callers know the item, on the entry that opens it, where it differs from `subject`. */
+  readonly itemId?: string | undefined;
+  readonly deliveryId?: string | undefined;
+  readonly requestId?: string | undefined;
+  readonly at: number;
+  readonly what: TraceWhat;
+  readonly who?: string | undefined;
+  readonly place?: string | undefined;
+  readonly detail?: object | undefined;
+}
+
+/** One entry as callers see it. */
+export interface TraceEntry {
+  readonly at: string;
+  readonly what: string;
+  readonly who?: string;
+  readonly where?: string;
+  readonly detail?: object;
+}
+
+export interface ItemTrace {
+  readonly id: string;
+  readonly kind: string;
+  readonly state: string;
+  readonly entries: TraceEntry[];
+}
+
+export interface Trace {
+  /** One write with a row for each entry (none for an empty list), for the transaction of the change that they tell of. */
+  entries(list: readonly TraceEntryIn[]): RepeatedStatement[];
+  /** Everything that happened to an item, in order. Throws `not-found`. */
+  get(caller: Caller, id: string): Promise<ItemTrace>;
+  /** The entries of deliveries, by their id, in order. */
+  ofDeliveries(scope: TenantScope, deliveryIds: readonly string[]): Promise<ReadonlyMap<string, readonly StoredEntry[]>>;
+  /** Entries of all tenants behind `seq`, oldest first, at most `limit`: the feed of the live view. */
+  after(seq: number, limit: number): Promise<readonly StoredEntry[]>;
+  newestSeq(): Promise<number>;
+  /** Removes the entries of these items; for retention. */
+  removeSubjects(subjects: readonly string[]): Write[];
+  /** Removes entries of other kinds than `event` before `before`, at most `limit`; resolves with how many went. */
+  removeOld(before: number, limit: number): Promise<number>;
+}
+
+export type { StoredEntry } from './trace-store.ts';
+
+/** Scopes that see the trace of the tenant's callers, too; everybody sees the items of the tenant. */
+const seesCallers: Scope = 'people:manage';
+
+export const createTrace = ({ database }: { database: Database }): Trace => {
+  const store = createTraceStore(database);
+  return {
+    entries: store.insertEntries,
+    async get(caller, id) {
+      const found = await store.findEntries(caller, id);
+      const first = found[0];
+      const isOwn = found.some((entry) => entry.who === caller.id || entry.subject === caller.id);
+      const mayNotSee = first && (first.kind === 'session' || first.kind === 'person') && !isOwn && !caller.scopes.has(seesCallers);
+      if (!first || mayNotSee) throw new Problem('not-found', `There is no trace of ${id}.`);
+      return { id, kind: kindOf(id, found), state: stateOf(id, found), entries: found.map(toEntry) };
+    },
+    ofDeliveries: store.entriesOfDeliveries,
+    after: store.entriesAfter,
+    newestSeq: store.newestSeq,
+    removeSubjects: store.removeSubjects,
+    removeOld: store.removeOld,
+  };
+};
+
+const toEntry = (entry: StoredEntry): TraceEntry => {
+  const detail: unknown = entry.detailJson === null ? undefined : JSON.parse(entry.detailJson);
+  const delivery = entry.deliveryId === null ? undefined : { delivery: entry.deliveryId };
+  return {
+    at: toRfc3339(entry.at),
+    what: entry.what,
+    ...(entry.who === null ? {} : { who: entry.who }),
+    ...(entry.place === null ? {} : { where: entry.place }),
+    ...(detail === undefined && delivery === undefined ? {} : { detail: { ...delivery, ...(detail as object | undefined) } }), // written by `insertEntries` from an object
+  };
+};
