@@ -7,6 +7,9 @@ import { suite, test } from 'node:test';
 
 // What has to hold of the source text itself. As tests, so that one run and one summary tell everything.
 
+// What a program printed says where the fault is; where this file noticed it does not matter.
+Error.stackTraceLimit = 0;
+
 const root = join(import.meta.dirname, '..');
 
 /** Runs a program of the project; fails with all it printed unless it ends with 0. */

@@ -47,7 +47,7 @@ export const createNoter = ({
   };
 
   const flush = async () => {
-    while ((judgements.length > 0 || released.length > 0) && !isLost) {
+    while (hasMore() && !isLost) {
       const ended = judgements.slice(0, maxInAct);
       const back = released.slice(0, maxInAct);
       judgements = judgements.slice(ended.length);
@@ -69,11 +69,16 @@ export const createNoter = ({
         if (isClosing) break;
       }
     }
-    running = undefined;
   };
 
+  const hasMore = () => judgements.length > 0 || released.length > 0;
+
   const start = () => {
-    running ??= flush();
+    if (running || isLost || !hasMore()) return;
+    running = flush().finally(() => {
+      running = undefined;
+      if (!isClosing) start(); // something may have come between the last look and here
+    });
   };
 
   return {

@@ -8,7 +8,7 @@ export const kindOf = (id: string, entries: readonly StoredEntry[]): string => {
 };
 
 /** Words that leave an item's state as it was: they tell of an act, not of where the item stands. */
-const acts = new Set(['attempted', 'throttled', 'rotated', 'changed', 'signed-in', 'refreshed', 'refused']);
+const acts = new Set(['attempted', 'throttled', 'rotated', 'changed', 'signed-in', 'refreshed', 'refused', 'revoked']);
 
 const deliveryStates: Readonly<Record<string, string>> = {
   delivered: 'delivered',

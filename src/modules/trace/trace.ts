@@ -83,8 +83,9 @@ export interface Trace {
 
 export type { StoredEntry } from './trace-store.ts';
 
-/** Scopes that see the trace of the tenant's callers, too; everybody sees the items of the tenant. */
+/** Who may see the traces of other callers of its tenant, with their addresses; everybody sees those of the tenant's items. */
 const seesCallers: Scope = 'people:manage';
+const callerKinds: ReadonlySet<string> = new Set(['session', 'person', 'device', 'service']);
 
 export const createTrace = ({ database }: { database: Database }): Trace => {
   const store = createTraceStore(database);
@@ -94,7 +95,7 @@ export const createTrace = ({ database }: { database: Database }): Trace => {
       const found = await store.findEntries(caller, id);
       const first = found[0];
       const isOwn = found.some((entry) => entry.who === caller.id || entry.subject === caller.id);
-      const mayNotSee = first && (first.kind === 'session' || first.kind === 'person') && !isOwn && !caller.scopes.has(seesCallers);
+      const mayNotSee = first && callerKinds.has(first.kind) && !isOwn && !caller.scopes.has(seesCallers);
       if (!first || mayNotSee) throw new Problem('not-found', `There is no trace of ${id}.`);
       return { id, kind: kindOf(id, found), state: stateOf(id, found), entries: found.map(toEntry) };
     },

@@ -38,7 +38,7 @@ export const failureOf = (error: Error, hostname: string): string => {
   if (error instanceof AddressRefused) return error.message;
   if (nameFaults.test(code)) return `The name ${hostname} does not resolve (${code}).`;
   if (certificateFaults.test(code)) return `The certificate of ${hostname} is not accepted (${code}).`;
-  if (code.startsWith('HPE_')) return `The answer of ${hostname} is not HTTP (${code}).`;
+  if (error.name === 'HTTPParserError') return `The answer of ${hostname} is not HTTP.`;
   if (code.startsWith('ERR_SSL_')) return `TLS failed with ${hostname} (${code}).`;
   const meaning = meanings[code] ?? 'for a reason without a name of ours';
   return `The request to ${hostname} failed: ${meaning} (${code === '' ? error.name : code}).`;
