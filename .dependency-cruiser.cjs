@@ -4,7 +4,6 @@
 const modules = ['trace', 'identity', 'events', 'files', 'records', 'delivery'];
 
 const face = `^src/modules/(${modules.map((name) => `${name}/${name}`).join('|')})\\.ts$`;
-const rooms = '(database|blobs|intake|limits|mail|scan)';
 const contracts = [
   '^src/database/(database|tables|template)\\.ts$',
   '^src/blobs/blob-store\\.ts$',
@@ -88,12 +87,6 @@ module.exports = {
           { path: `^src/modules/(${modules.slice(index + 1).join('|')})/` },
         ),
       ),
-    rule(
-      'rooms-are-entered-by-their-contract',
-      'Behind the contract a room may change as it likes; only open-*.ts leads inside.',
-      { path: '^src/([^/]+)', pathNot: ['^src/modules/', tests] },
-      { path: `^src/${rooms}/`, pathNot: ['^src/$1/', openers, ...contracts] },
-    ),
     rule(
       'adapters-are-named-in-openers',
       "An adapter is named in one line of its room's open-*.ts, so that another one is one more line there.",

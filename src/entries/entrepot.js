@@ -33,10 +33,15 @@ if (isNewEnough) {
 /** Stands in for the child: hands signals on, and ends as it ended. */
 function runWith(node) {
   const child = spawn(node, [...process.execArgv, fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) process.on(signal, () => child.kill(signal));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => isFromTerminal(signal) || child.kill(signal));
   child.on('error', (error) => {
     process.stderr.write(`entrepot cannot start ${node}: ${error.message}\n`);
     process.exit(69);
   });
   child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
+}
+
+/** A terminal sends these to the child as well, and a second one would end it at once instead of in good order. */
+function isFromTerminal(signal) {
+  return signal !== 'SIGTERM' && [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY);
 }

@@ -39,8 +39,10 @@ const plainAddress = (address: string): string =>
  * no address, it is the address of the connection. IPv4 addresses come without the IPv6 prefix of dual-stack sockets.
  */
 export const addressOf = (request: FastifyRequest): string => {
-  const address = plainAddress(request.ip ?? '');
-  return isIP(address) === 0 ? plainAddress(request.raw.socket.remoteAddress ?? 'unknown') : address;
+  const { remoteAddress = 'unknown' } = request.raw.socket;
+  const forwarded = request.ip ?? remoteAddress;
+  if (forwarded === remoteAddress || isIP(forwarded) === 0) return plainAddress(remoteAddress);
+  return plainAddress(forwarded);
 };
 
 const lacks = (scope: Scope): Problem =>

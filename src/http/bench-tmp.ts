@@ -53,6 +53,12 @@ if (process.argv[2] === 'bare') {
   );
   await app.listen({ port: Number(process.argv[3]), host: '127.0.0.1' });
 }
-process.on('SIGUSR2', () => { start = process.cpuUsage(); });
+process.on('SIGUSR2', () => {
+  start = process.cpuUsage();
+});
 let start = process.cpuUsage();
-process.on('SIGTERM', () => { const u = process.cpuUsage(start); console.log('cpu', Math.round((u.user + u.system) / 1000)); process.exit(0); });
+process.on('SIGTERM', () => {
+  const u = process.cpuUsage(start);
+  console.log('cpu', Math.round((u.user + u.system) / 1000));
+  process.exit(0);
+});

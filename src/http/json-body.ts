@@ -92,8 +92,9 @@ export const addJsonBodies = (app: FastifyInstance, limitMs: number): void => {
   app.removeAllContentTypeParsers();
   const parse = (request: FastifyRequest, payload: IncomingMessage, done: Done<unknown>) => {
     if (isBodyless(request)) return done(null, undefined);
-    checkMediaType(request);
-    readBody(payload, request.routeOptions.bodyLimit, limitMs, (error, bytes = Buffer.alloc(0)) => {
+    const { bodyLimit, config } = request.routeOptions;
+    checkMediaType(request, config.mediaTypes);
+    readBody(payload, bodyLimit, limitMs, (error, bytes = Buffer.alloc(0)) => {
       if (error !== null || bytes.length === 0) return done(error, undefined);
       try {
         const { text, value } = parseBody(bytes);

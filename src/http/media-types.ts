@@ -24,9 +24,8 @@ export const mediaTypesTaken = (method: RouteOptions['method'], schema: FastifyS
 
 const charsetOf = (contentType: string): string | undefined => /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(contentType)?.[1]?.toLowerCase();
 
-/** Refuses (415) a body of a type that the route does not take, in another charset than UTF-8 (JSON is always UTF-8), or compressed. */
-export const checkMediaType = (request: FastifyRequest): void => {
-  const taken = request.routeOptions.config.mediaTypes ?? [];
+/** Refuses (415) a body of a type that is not among those `taken`, in another charset than UTF-8 (JSON is always UTF-8), or compressed. */
+export const checkMediaType = (request: FastifyRequest, taken: readonly string[] = []): void => {
   if (request.routeOptions.config.takesAnyType?.(request)) return;
   const contentType = request.headers['content-type'];
   const list = taken.join(', ');
