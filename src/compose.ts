@@ -37,7 +37,10 @@ export interface System {
 }
 
 /** Config → capabilities → modules → the server and its workers. Rejects when the data cannot be opened; nothing is left open then. */
-export const compose = async (settings: Settings, { log, version, secretKey }: { log: Log; version: string; secretKey: Secret }): Promise<System> => {
+export const compose = async (
+  settings: Settings,
+  { log, version, secretKey }: { log: Log; version: string; secretKey: Secret },
+): Promise<System> => {
   const clock = createClock();
   const ids = createIds(clock.now);
   const seal = createSeal(secretKey);
@@ -51,7 +54,14 @@ export const compose = async (settings: Settings, { log, version, secretKey }: {
 
     const trace = createTrace({ database });
     const identity = await createIdentity({ database, trace, clock, ids, log, seal, limiter, settings });
-    const { events, intake } = createEvents({ database, trace, clock, ids, arrived, openIntake: (writer) => openIntake(settings.intakeUrl, { writer, clock }) });
+    const { events, intake } = createEvents({
+      database,
+      trace,
+      clock,
+      ids,
+      arrived,
+      openIntake: (writer) => openIntake(settings.intakeUrl, { writer, clock }),
+    });
     const live = createLiveView({ trace, events, clock, log });
     const delivery = createDelivery({
       database,
@@ -86,7 +96,11 @@ export const compose = async (settings: Settings, { log, version, secretKey }: {
       metrics,
     });
     if (settings.role !== 'worker') {
-      const intakeLimit = settings.intakeLimit && { name: 'intake', limit: settings.intakeLimit.requests, windowMs: settings.intakeLimit.intervalMs };
+      const intakeLimit = settings.intakeLimit && {
+        name: 'intake',
+        limit: settings.intakeLimit.requests,
+        windowMs: settings.intakeLimit.intervalMs,
+      };
       app.register(identity.routes);
       app.register(eventRoutes({ events, live, deliveriesOf: delivery.summariesOf, limiter, intakeLimit }), { prefix: '/v1/events' });
       app.register(targetRoutes(delivery), { prefix: '/v1/targets' });

@@ -52,7 +52,10 @@ export const serve: Command = async (_args, env) => {
 
 /** What a person can mend; everything else is a fault of ours and shows its stack. */
 const isExpected = (error: unknown): error is Error =>
-  error instanceof DataFolderInUse || error instanceof DataIsNewer || error instanceof Problem || (error instanceof Error && 'syscall' in error);
+  error instanceof DataFolderInUse ||
+  error instanceof DataIsNewer ||
+  error instanceof Problem ||
+  (error instanceof Error && 'syscall' in error);
 
 const listen = async ({ app, stop }: System, { host, port }: Settings): Promise<string> => {
   try {

@@ -1,7 +1,17 @@
 import type { Settings } from '../config/settings.ts';
 
 /** What a person needs who has just started the server. Not a part of the log: it may hold the set-up link. */
-export const welcome = ({ url, settings, setUpToken, isTerminal }: { url: string; settings: Settings; setUpToken: string | undefined; isTerminal: boolean }): void => {
+export const welcome = ({
+  url,
+  settings,
+  setUpToken,
+  isTerminal,
+}: {
+  url: string;
+  settings: Settings;
+  setUpToken: string | undefined;
+  isTerminal: boolean;
+}): void => {
   const address = settings.publicUrl ?? url.replace('0.0.0.0', '127.0.0.1').replace('[::]', '[::1]');
   const bold = (text: string) => (isTerminal ? `\u001b[1m${text}\u001b[22m` : text);
   const dim = (text: string) => (isTerminal ? `\u001b[2m${text}\u001b[22m` : text);
@@ -10,7 +20,12 @@ export const welcome = ({ url, settings, setUpToken, isTerminal }: { url: string
     `${bold('Entrepot')} listens on ${bold(address)}`,
     `  data      ${settings.data}`,
     `  API       ${address}/docs ${dim('and')} ${address}/openapi.json`,
-    ...(setUpToken === undefined ? [] : [`  set up    ${bold(`${address}/setup?token=${setUpToken}`)}`, `            ${dim('makes the first operator; the link works once. Or start with ENTREPOT_OPERATOR=name:password')}`]),
+    ...(setUpToken === undefined
+      ? []
+      : [
+          `  set up    ${bold(`${address}/setup?token=${setUpToken}`)}`,
+          `            ${dim('makes the first operator; the link works once. Or start with ENTREPOT_OPERATOR=name:password')}`,
+        ]),
     `  try       curl ${address}/readyz`,
     '',
   ];

@@ -5,7 +5,9 @@ import { DatabaseSync } from 'node:sqlite';
 /** A second server on the same data would break what only one may do: pacing, fan-out, the one writer. */
 export class DataFolderInUse extends Error {
   constructor(folder: string, holder: string) {
-    super(`The data folder ${folder} is in use by another server${holder}. Stop that one first, or start this one with another ENTREPOT_DATA.`);
+    super(
+      `The data folder ${folder} is in use by another server${holder}. Stop that one first, or start this one with another ENTREPOT_DATA.`,
+    );
     this.name = 'DataFolderInUse';
   }
 }
@@ -23,7 +25,8 @@ export const claimDataFolder = (folder: string): { release(): void } => {
     lock.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
   } catch (error) {
     lock.close();
-    if (error instanceof Error && 'errcode' in error && Number(error.errcode) === sqliteBusy) throw new DataFolderInUse(folder, holderIn(pidFile));
+    if (error instanceof Error && 'errcode' in error && Number(error.errcode) === sqliteBusy)
+      throw new DataFolderInUse(folder, holderIn(pidFile));
     throw error;
   }
   writeFileSync(pidFile, `${process.pid}\n`);

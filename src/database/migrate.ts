@@ -1,12 +1,6 @@
 import type { Database } from './database.ts';
 import { migration0001 } from './migrations/0001-first.ts';
-
-/** One step of the schema. Steps are numbered without gaps and never changed once released. */
-export interface Migration {
-  readonly version: number;
-  readonly name: string;
-  readonly statements: readonly string[];
-}
+import type { Migration } from './migrations/migration.ts';
 
 const migrations: readonly Migration[] = [migration0001];
 

@@ -117,8 +117,7 @@ export const openSqlite = async (file: string): Promise<Database> => {
     read,
     build: buildOnly(),
     write,
-    transaction: (act) =>
-      new Promise((resolve, reject) => enqueue({ run: () => inTransaction(act).then(resolve, reject) })),
+    transaction: (act) => new Promise((resolve, reject) => enqueue({ run: () => inTransaction(act).then(resolve, reject) })),
     async check() {
       await readFrom().rows({ kind: 'query', sql: 'SELECT 1', parameters: [] });
       await write([{ sql: 'UPDATE "migrations" SET "version" = "version" WHERE "version" = 1', parameters: [] }]);

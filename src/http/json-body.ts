@@ -34,22 +34,25 @@ const readBody = (payload: IncomingMessage, limitBytes: number, limitMs: number,
   const chunks: Buffer[] = [];
   let size = 0;
 
-  const end = (error: Error | null) => {
+  const refuse = (problem: Problem) => {
     clearTimeout(timer);
-    payload.off('data', onData).off('end', onEnd).off('error', onCut).off('close', onCut);
-    if (error !== null) return done(error);
-    const [first] = chunks;
-    done(null, chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, size));
+    payload.off('data', onData).off('end', onEnd).off('error', onCut);
+    payload.on('error', () => undefined); // the rest is dropped, and may be cut off
+    done(problem);
   };
   const onData = (chunk: Buffer) => {
     size += chunk.length;
-    if (size > limitBytes) return end(tooLarge(limitBytes));
-    chunks.push(chunk);
+    if (size > limitBytes) refuse(tooLarge(limitBytes));
+    else chunks.push(chunk);
   };
-  const onEnd = () => end(null);
-  const onCut = () => end(new Problem('bad-request', 'The body was cut off.'));
-  const timer = setTimeout(() => end(tooSlow(limitMs)), limitMs);
-  payload.on('data', onData).on('end', onEnd).on('error', onCut).on('close', onCut);
+  const onEnd = () => {
+    clearTimeout(timer);
+    const [first] = chunks;
+    done(null, chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, size));
+  };
+  const onCut = () => refuse(new Problem('bad-request', 'The body was cut off.'));
+  const timer = setTimeout(() => refuse(tooSlow(limitMs)), limitMs);
+  payload.on('data', onData).on('end', onEnd).on('error', onCut);
 };
 
 const badJson = (text: string): Problem => {

@@ -20,7 +20,7 @@ const DeliveryOut = Type.Object(
     id: Type.String(),
     eventId: Type.String(),
     type: Type.String(),
-    target: Type.String({ description: 'The target\'s id.' }),
+    target: Type.String({ description: "The target's id." }),
     state: State,
     nextAt: Type.Optional(Type.String({ format: 'date-time', description: 'When it is tried again.' })),
     reason: Type.Optional(Type.String()),
@@ -80,7 +80,11 @@ export const deliveryRoutes =
       async (request, reply) => {
         const { limit, cursor, from, to, ...filter } = request.query;
         const times = timesOf({ ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) });
-        const page = await delivery.list(callerOf(request), { ...filter, ...times }, { limit, ...(cursor === undefined ? {} : { cursor }) });
+        const page = await delivery.list(
+          callerOf(request),
+          { ...filter, ...times },
+          { limit, ...(cursor === undefined ? {} : { cursor }) },
+        );
         return sendPage(request, reply, page);
       },
     );
@@ -89,7 +93,12 @@ export const deliveryRoutes =
       '/:id',
       {
         config: { access: 'events:read' },
-        schema: { summary: 'One delivery', tags: ['deliveries'], params: Type.Object({ id: text }), response: { 200: DeliveryOut, ...refusals(404) } },
+        schema: {
+          summary: 'One delivery',
+          tags: ['deliveries'],
+          params: Type.Object({ id: text }),
+          response: { 200: DeliveryOut, ...refusals(404) },
+        },
       },
       async (request, reply) => reply.send(await delivery.get(callerOf(request), request.params.id)),
     );

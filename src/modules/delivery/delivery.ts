@@ -148,12 +148,21 @@ export const createDelivery = (needs: DeliveryNeeds) => {
       return one ?? show(found, found.factId, []);
     },
 
-    async list(caller: Caller, { event, ...filter }: DeliveryFilter & { event?: string }, page: PageRequest): Promise<Page<Awaited<ReturnType<typeof showAll>>[number]>> {
+    async list(
+      caller: Caller,
+      { event, ...filter }: DeliveryFilter & { event?: string },
+      page: PageRequest,
+    ): Promise<Page<Awaited<ReturnType<typeof showAll>>[number]>> {
       const fact = event === undefined ? undefined : await events.find(caller, event, {}).catch(ifNotFound);
       if (event !== undefined && fact === undefined) return { items: [] };
       const rows = await deliveries.listDeliveries(caller, { ...filter, ...(fact ? { factId: fact.id } : {}) }, page);
       const items = await showAll(caller, rows.slice(0, page.limit));
-      const { nextCursor } = toPage(rows, page.limit, ({ position }) => [position], ({ id }) => id);
+      const { nextCursor } = toPage(
+        rows,
+        page.limit,
+        ({ position }) => [position],
+        ({ id }) => id,
+      );
       return nextCursor === undefined ? { items } : { items, nextCursor };
     },
 
@@ -161,7 +170,8 @@ export const createDelivery = (needs: DeliveryNeeds) => {
       const found = await deliveries.findDelivery(caller, id);
       if (!found) throw new Problem('not-found', `There is no delivery ${id}.`);
       const woken = await replay.one(caller, id);
-      if (!woken) throw new Problem('conflict', `The delivery is ${found.state}; only finished ones of targets that still exist can be replayed.`);
+      if (!woken)
+        throw new Problem('conflict', `The delivery is ${found.state}; only finished ones of targets that still exist can be replayed.`);
       lanes?.wake(woken);
       return { count: 1 };
     },
@@ -193,7 +203,10 @@ export const createDelivery = (needs: DeliveryNeeds) => {
       const { url, enrich, rate } = wanted;
       const attempts = wanted.retries + 1;
       if (before) return await acts.adjust(before, { url, enrich, rate, attempts });
-      await acts.create({ tenantId, isFromSettings: true }, { name: settingsTargetName, kind: 'graphql', config: { url }, enrich, rate, retry: { attempts } });
+      await acts.create(
+        { tenantId, isFromSettings: true },
+        { name: settingsTargetName, kind: 'graphql', config: { url }, enrich, rate, retry: { attempts } },
+      );
     },
 
     /** Starts fan-out, lanes and retention in this process. */
@@ -230,7 +243,17 @@ export const createDelivery = (needs: DeliveryNeeds) => {
         onRouted: (targetIds) => started.wake(targetIds),
         onBlocked: (targetId) => inBackground(parking.parkBlocked(targetId), 'lane.cannot-park'),
       });
-      const retention = startRetention({ database, events, deliveries, targets, parking, trace, clock, log, retentionMs: needs.retentionMs });
+      const retention = startRetention({
+        database,
+        events,
+        deliveries,
+        targets,
+        parking,
+        trace,
+        clock,
+        log,
+        retentionMs: needs.retentionMs,
+      });
       return [fanOut, started, retention];
     },
 
@@ -254,6 +277,17 @@ const ifNotFound = (error: unknown) => {
 };
 
 const toAttempt = (entry: StoredEntry) => {
-  const { outcome, status, reason, durationMs } = JSON.parse(entry.detailJson ?? '{}') as { outcome: string; status?: number; reason?: string; durationMs: number }; // written by `settleWrites`
-  return { at: toRfc3339(entry.at), outcome, ...(status === undefined ? {} : { status }), ...(reason === undefined ? {} : { reason }), durationMs };
+  const { outcome, status, reason, durationMs } = JSON.parse(entry.detailJson ?? '{}') as {
+    outcome: string;
+    status?: number;
+    reason?: string;
+    durationMs: number;
+  }; // written by `settleWrites`
+  return {
+    at: toRfc3339(entry.at),
+    outcome,
+    ...(status === undefined ? {} : { status }),
+    ...(reason === undefined ? {} : { reason }),
+    durationMs,
+  };
 };

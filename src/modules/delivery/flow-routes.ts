@@ -34,7 +34,12 @@ export const flowRoutes =
       '/flow',
       {
         config: { access: 'events:read' },
-        schema: { summary: 'What flows and what is stuck', description: 'Counts, rates and backlog of the tenant, by stage and by target.', tags: ['flow'], response: { 200: FlowOut } },
+        schema: {
+          summary: 'What flows and what is stuck',
+          description: 'Counts, rates and backlog of the tenant, by stage and by target.',
+          tags: ['flow'],
+          response: { 200: FlowOut },
+        },
       },
       async (request, reply) => reply.send(await delivery.flow(callerOf(request))),
     );

@@ -17,7 +17,17 @@ interface Sample {
 }
 
 /** What flows and what is stuck. Rates come from the running totals in the database, so they are those of all processes together. */
-export const createFlow = ({ events, deliveries, targets, clock }: { events: Events; deliveries: DeliveryStore; targets: TargetStore; clock: Clock }) => {
+export const createFlow = ({
+  events,
+  deliveries,
+  targets,
+  clock,
+}: {
+  events: Events;
+  deliveries: DeliveryStore;
+  targets: TargetStore;
+  clock: Clock;
+}) => {
   const samples = new Map<string, Sample[]>();
 
   const take = async (scope: TenantScope): Promise<Sample> => {
@@ -43,7 +53,8 @@ export const createFlow = ({ events, deliveries, targets, clock }: { events: Eve
       const now = await take(scope);
       const before = earlier(scope, now.at);
       const seconds = before ? (now.at - before.at) / 1000 : 0;
-      const perSecond = (current: number, then: number | undefined) => (seconds < 0.2 ? 0 : round(Math.max(0, current - (then ?? 0)) / seconds));
+      const perSecond = (current: number, then: number | undefined) =>
+        seconds < 0.2 ? 0 : round(Math.max(0, current - (then ?? 0)) / seconds);
       const sum = (sample: Sample | undefined, state: DeliveryState) =>
         (sample?.counts ?? []).filter((count) => count.state === state).reduce((total, { amount }) => total + amount, 0);
       const stage = (current: number, then: number | undefined) => ({ count: current, perSecond: perSecond(current, then) });
@@ -60,7 +71,12 @@ export const createFlow = ({ events, deliveries, targets, clock }: { events: Eve
     },
   };
 
-  async function ofTarget(target: TargetRecord, sample: Sample, deliveredBefore: number, perSecond: (current: number, then: number) => number) {
+  async function ofTarget(
+    target: TargetRecord,
+    sample: Sample,
+    deliveredBefore: number,
+    perSecond: (current: number, then: number) => number,
+  ) {
     const amount = (state: DeliveryState) => amountOf(sample, target.id, state);
     const open = amount('waiting') + amount('retrying');
     const since = open > 0 ? await deliveries.oldestWaitingSince(target.id) : undefined;
@@ -78,7 +94,9 @@ export const createFlow = ({ events, deliveries, targets, clock }: { events: Eve
       perSecond: measured,
       ...(target.rate ? { rate: target.rate } : {}),
       ...(since === undefined ? {} : { oldestWaitingMs: Math.max(0, sample.at - since) }),
-      ...(open > 0 && allowed > 0 && target.state === 'active' ? { expectedEnd: toRfc3339(Math.min(sample.at + (open / allowed) * 1000, 8.64e15)) } : {}),
+      ...(open > 0 && allowed > 0 && target.state === 'active'
+        ? { expectedEnd: toRfc3339(Math.min(sample.at + (open / allowed) * 1000, 8.64e15)) }
+        : {}),
     };
   }
 };

@@ -41,8 +41,18 @@ export const createNoter = ({
     return [
       leases.holdOn(lease, now, Math.ceil(reservedUntil())),
       ...(ended.length === 0 ? [] : settleWrites(needs, target, ended)),
-      ...releaseWrites(needs, target, silent.map(({ delivery }) => delivery), { now, reason: undefined }),
-      ...releaseWrites(needs, target, told.map(({ delivery }) => delivery), { now, reason: told[0]?.reason }),
+      ...releaseWrites(
+        needs,
+        target,
+        silent.map(({ delivery }) => delivery),
+        { now, reason: undefined },
+      ),
+      ...releaseWrites(
+        needs,
+        target,
+        told.map(({ delivery }) => delivery),
+        { now, reason: told[0]?.reason },
+      ),
     ];
   };
 
@@ -55,7 +65,8 @@ export const createNoter = ({
       try {
         await database.write(writesOf(ended, back));
         if (ended.some(({ settlement }) => settlement.state === 'dead')) events.announce();
-        if (target.onDead === 'park' && ended.some(({ settlement }) => settlement.state === 'dead' || settlement.state === 'parked')) needs.onBlocked(target);
+        if (target.onDead === 'park' && ended.some(({ settlement }) => settlement.state === 'dead' || settlement.state === 'parked'))
+          needs.onBlocked(target);
       } catch (error) {
         if (error instanceof WriteRefused) {
           isLost = true;

@@ -1,5 +1,5 @@
-import type { Clock } from '../../foundation/clock.ts';
 import type { Database, Trx } from '../../database/database.ts';
+import type { Clock } from '../../foundation/clock.ts';
 import type { Events } from '../events/events.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { DeliveryStore, StoredDelivery } from './delivery-store.ts';
@@ -10,7 +10,19 @@ import { countChanges } from './settle.ts';
 const deliveriesInStep = 500;
 
 /** Parks deliveries that cannot go on by themselves; a replay brings them back. */
-export const createParking = ({ database, events, trace, deliveries, clock }: { database: Database; events: Events; trace: Trace; deliveries: DeliveryStore; clock: Clock }) => {
+export const createParking = ({
+  database,
+  events,
+  trace,
+  deliveries,
+  clock,
+}: {
+  database: Database;
+  events: Events;
+  trace: Trace;
+  deliveries: DeliveryStore;
+  clock: Clock;
+}) => {
   const store = createReplayStore();
 
   const parkAll = async (find: (trx: Trx) => Promise<readonly StoredDelivery[]>, reason: string) => {
@@ -37,14 +49,23 @@ export const createParking = ({ database, events, trace, deliveries, clock }: { 
       ),
       ...events.settled(rows.map(({ factId }) => ({ factId, open: -1, stuck: 1 }))),
       ...trace.entries(
-        rows.map((row) => ({ tenantId: row.tenantId, subject: row.factId, kind: 'event', deliveryId: row.id, at: now, what: 'parked' as const, detail: { reason } })),
+        rows.map((row) => ({
+          tenantId: row.tenantId,
+          subject: row.factId,
+          kind: 'event',
+          deliveryId: row.id,
+          at: now,
+          what: 'parked' as const,
+          detail: { reason },
+        })),
       ),
     ]);
   };
 
   return {
     /** What waits behind dead heads of a target that wants it so. */
-    parkBlocked: (targetId: string) => parkAll((trx) => store.findBlocked(trx, targetId, deliveriesInStep), 'an earlier delivery of its key is dead'),
+    parkBlocked: (targetId: string) =>
+      parkAll((trx) => store.findBlocked(trx, targetId, deliveriesInStep), 'an earlier delivery of its key is dead'),
     /** Everything that waits for a target that was deleted. `withUnderWay`: nobody can be sending any more. */
     parkOpen: (targetId: string, { withUnderWay }: { withUnderWay: boolean }) =>
       parkAll((trx) => store.findOpen(trx, targetId, { withUnderWay, limit: deliveriesInStep }), 'its target was deleted'),

@@ -28,7 +28,8 @@ export const createReplayStore = () => ({
   /** Which of their targets deliver in order of keys. */
   async orderedTargets({ query }: Trx, rows: readonly StoredDelivery[]): Promise<ReadonlySet<string>> {
     const ids = [...new Set(rows.map(({ targetId }) => targetId))];
-    const found = ids.length === 0 ? [] : await query.selectFrom('targets').select('id').where('id', 'in', ids).where('ordering', '=', 'key').execute();
+    const found =
+      ids.length === 0 ? [] : await query.selectFrom('targets').select('id').where('id', 'in', ids).where('ordering', '=', 'key').execute();
     return new Set(found.map(({ id }) => id));
   },
 
@@ -54,7 +55,9 @@ export const createReplayStore = () => ({
   findBlocked: ({ query }: Trx, targetId: string, limit: number): Promise<StoredDelivery[]> =>
     query
       .selectFrom('deliveries')
-      .innerJoin('laneKeys', (join) => join.onRef('laneKeys.targetId', '=', 'deliveries.targetId').onRef('laneKeys.orderingKey', '=', 'deliveries.orderingKey'))
+      .innerJoin('laneKeys', (join) =>
+        join.onRef('laneKeys.targetId', '=', 'deliveries.targetId').onRef('laneKeys.orderingKey', '=', 'deliveries.orderingKey'),
+      )
       .selectAll('deliveries')
       .where('deliveries.targetId', '=', targetId)
       .where('laneKeys.isBlocked', '=', 1)
@@ -65,7 +68,11 @@ export const createReplayStore = () => ({
       .execute(),
 
   /** Everything of a target that is not finished. */
-  findOpen: ({ query }: Trx, targetId: string, { withUnderWay, limit }: { withUnderWay: boolean; limit: number }): Promise<StoredDelivery[]> =>
+  findOpen: (
+    { query }: Trx,
+    targetId: string,
+    { withUnderWay, limit }: { withUnderWay: boolean; limit: number },
+  ): Promise<StoredDelivery[]> =>
     query
       .selectFrom('deliveries')
       .selectAll()

@@ -33,7 +33,9 @@ export const createReplay = (needs: ReplayNeeds) => {
     const now = clock.now();
     const names = await targets.targetNames({ tenantId: rows[0]?.tenantId ?? '' });
     const ordered = await store.orderedTargets(trx, rows);
-    const keyed = rows.flatMap(({ targetId, orderingKey }) => (orderingKey !== null && ordered.has(targetId) ? [{ targetId, orderingKey }] : []));
+    const keyed = rows.flatMap(({ targetId, orderingKey }) =>
+      orderingKey !== null && ordered.has(targetId) ? [{ targetId, orderingKey }] : [],
+    );
     await store.putBack(trx, rows, ordered, now);
     const byTarget = Map.groupBy(rows, ({ targetId }) => targetId);
     await trx.run([

@@ -49,7 +49,10 @@ export const startRetention = ({
       let removed = 0;
       for (let full = true; full && !signal.aborted; ) {
         const facts = await events.expired(before, factsInStep);
-        if (facts.length > 0) await database.write([...events.removal(facts), ...deliveries.removeOfFacts(facts.map(({ position }) => position))]).catch(ignoreRefusal);
+        if (facts.length > 0)
+          await database
+            .write([...events.removal(facts), ...deliveries.removeOfFacts(facts.map(({ position }) => position))])
+            .catch(ignoreRefusal);
         removed += facts.length;
         full = facts.length === factsInStep;
       }

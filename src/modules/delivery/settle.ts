@@ -15,12 +15,18 @@ export interface SettleNeeds {
 }
 
 /** The writes that record how tries ended: states, counts, the facts' progress, the trace, the keys, and what dead ones tell. */
-export const settleWrites = ({ events, trace, deliveries, keys }: SettleNeeds, target: TargetRecord, judgements: readonly Judgement[]): Write[] => {
+export const settleWrites = (
+  { events, trace, deliveries, keys }: SettleNeeds,
+  target: TargetRecord,
+  judgements: readonly Judgement[],
+): Write[] => {
   const finished = judgements.filter(({ settlement }) => isFinal(settlement.state));
   const dead = judgements.filter(({ settlement }) => settlement.state === 'dead');
   const isOrdered = target.ordering === 'key';
   const heads = (list: readonly Judgement[]) =>
-    list.flatMap(({ delivery }) => (delivery.orderingKey === null ? [] : [{ targetId: target.id, orderingKey: delivery.orderingKey, id: delivery.id }]));
+    list.flatMap(({ delivery }) =>
+      delivery.orderingKey === null ? [] : [{ targetId: target.id, orderingKey: delivery.orderingKey, id: delivery.id }],
+    );
   const isBlocking = ({ settlement }: Judgement) => settlement.state !== 'delivered' && target.onDead === 'park';
   return [
     deliveries.settleDeliveries(judgements.map(({ settlement }) => settlement)),
@@ -30,7 +36,9 @@ export const settleWrites = ({ events, trace, deliveries, keys }: SettleNeeds, t
         judgements.map(({ delivery, settlement }) => ({ from: openStateOf(delivery), to: settlement.state })),
       ),
     ),
-    ...events.settled(finished.map(({ delivery, settlement }) => ({ factId: delivery.factId, open: -1, stuck: settlement.state === 'delivered' ? 0 : 1 }))),
+    ...events.settled(
+      finished.map(({ delivery, settlement }) => ({ factId: delivery.factId, open: -1, stuck: settlement.state === 'delivered' ? 0 : 1 })),
+    ),
     ...trace.entries(judgements.flatMap((judgement) => entriesOf(target, judgement))),
     ...(isOrdered ? keys.passOn(heads(finished.filter((judgement) => !isBlocking(judgement)))) : []),
     ...(isOrdered ? keys.blockKeys(heads(finished.filter(isBlocking))) : []),
@@ -44,14 +52,19 @@ const isFinal = (state: DeliveryState) => state === 'delivered' || state === 'de
  * The changes of a target's counts for deliveries that went from one state to another. One that is under way still counts where it was
  * before, so that taking it and giving it back write no counts.
  */
-export const countChanges = (target: { readonly id: string; readonly tenantId: string }, moves: readonly { from?: DeliveryState; to?: DeliveryState }[]): CountChange[] => {
+export const countChanges = (
+  target: { readonly id: string; readonly tenantId: string },
+  moves: readonly { from?: DeliveryState; to?: DeliveryState }[],
+): CountChange[] => {
   const amounts = new Map<DeliveryState, number>();
   const add = (state: DeliveryState | undefined, amount: number) => state && amounts.set(state, (amounts.get(state) ?? 0) + amount);
   for (const { from, to } of moves) {
     add(from, -1);
     add(to, 1);
   }
-  return [...amounts].filter(([, amount]) => amount !== 0).map(([state, amount]) => ({ targetId: target.id, tenantId: target.tenantId, state, amount }));
+  return [...amounts]
+    .filter(([, amount]) => amount !== 0)
+    .map(([state, amount]) => ({ targetId: target.id, tenantId: target.tenantId, state, amount }));
 };
 
 const entriesOf = (target: TargetRecord, { delivery, outcome, durationMs, settlement }: Judgement): TraceEntryIn[] => {

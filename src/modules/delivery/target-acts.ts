@@ -54,22 +54,35 @@ export const createTargetActs = (needs: TargetActsNeeds) => {
 
   const kindOf = (name: string): TargetKind => {
     const kind = findTargetKind(name);
-    if (!kind) throw new Problem('bad-body', `There is no kind of target ${name}.`, { errors: [{ in: 'body', at: '/kind', why: 'must be graphql or webhook' }] });
+    if (!kind)
+      throw new Problem('bad-body', `There is no kind of target ${name}.`, {
+        errors: [{ in: 'body', at: '/kind', why: 'must be graphql or webhook' }],
+      });
     return kind;
   };
 
   const assertUsable = async (config: Readonly<Record<string, unknown>>, transform: string | undefined) => {
     const complaint = transform === undefined ? undefined : transformer.check(transform);
-    if (complaint) throw new Problem('bad-body', `The transform is no JSONata: ${complaint}`, { errors: [{ in: 'body', at: '/transform', why: complaint }] });
+    if (complaint)
+      throw new Problem('bad-body', `The transform is no JSONata: ${complaint}`, {
+        errors: [{ in: 'body', at: '/transform', why: complaint }],
+      });
     if (typeof config.url === 'string') await outbound.checkUrl(config.url);
   };
 
   const entry = (target: TargetRecord, who: string | undefined, what: TraceWhat, detail?: object) =>
-    trace.entries([{ tenantId: target.tenantId, subject: target.id, kind: 'target', at: clock.now(), what, who, place: target.name, detail }]);
+    trace.entries([
+      { tenantId: target.tenantId, subject: target.id, kind: 'target', at: clock.now(), what, who, place: target.name, detail },
+    ]);
 
   const nameTaken = (error: unknown, name: string): never => {
-    if (error instanceof UniqueViolation) throw new Problem('conflict', `There is a target named ${name} already.`, { errors: [{ in: 'body', at: '/name', why: 'is taken' }], cause: error });
-    if (error instanceof WriteRefused) throw new Problem('conflict', 'Somebody else changed the target at the same time; look at it and try again.', { cause: error });
+    if (error instanceof UniqueViolation)
+      throw new Problem('conflict', `There is a target named ${name} already.`, {
+        errors: [{ in: 'body', at: '/name', why: 'is taken' }],
+        cause: error,
+      });
+    if (error instanceof WriteRefused)
+      throw new Problem('conflict', 'Somebody else changed the target at the same time; look at it and try again.', { cause: error });
     throw error;
   };
 
@@ -79,7 +92,10 @@ export const createTargetActs = (needs: TargetActsNeeds) => {
     return target;
   };
 
-  const create = async ({ tenantId, who, isFromSettings }: { tenantId: string; who?: string; isFromSettings: boolean }, input: TargetIn) => {
+  const create = async (
+    { tenantId, who, isFromSettings }: { tenantId: string; who?: string; isFromSettings: boolean },
+    input: TargetIn,
+  ) => {
     const kind = kindOf(input.kind);
     const { config, shownOnce } = kind.complete(input.config);
     await assertUsable(config, input.transform);
@@ -140,9 +156,14 @@ export const createTargetActs = (needs: TargetActsNeeds) => {
       updatedAt: now,
     };
     await assertUsable(target.config, target.transform);
-    const reorder = target.ordering === before.ordering ? [] : target.ordering === 'key' ? keys.holdAll(before.id) : keys.freeAll(before.id);
+    const reorder =
+      target.ordering === before.ordering ? [] : target.ordering === 'key' ? keys.holdAll(before.id) : keys.freeAll(before.id);
     await database
-      .write([...targets.updateTarget(target, before.updatedAt), ...reorder, ...entry(target, who, 'changed', { fields: Object.keys(patch) })])
+      .write([
+        ...targets.updateTarget(target, before.updatedAt),
+        ...reorder,
+        ...entry(target, who, 'changed', { fields: Object.keys(patch) }),
+      ])
       .catch((error: unknown) => nameTaken(error, target.name));
     onChanged();
     return { ...showTarget(target, kind), config: { ...kind.show(target.config), ...changedConfig?.shownOnce } };
@@ -156,7 +177,9 @@ export const createTargetActs = (needs: TargetActsNeeds) => {
     await database.write([
       ...targets.setState(target, state, reason ?? null, now),
       ...entry(target, who, state === 'paused' ? 'paused' : 'resumed', reason === undefined ? undefined : { reason }),
-      ...(isNewlyPaused ? events.append([{ tenantId: target.tenantId, type: 'target.paused', ...(who === undefined ? {} : { who }), body: shown }]) : []),
+      ...(isNewlyPaused
+        ? events.append([{ tenantId: target.tenantId, type: 'target.paused', ...(who === undefined ? {} : { who }), body: shown }])
+        : []),
     ]);
     if (isNewlyPaused) events.announce();
     onChanged();
@@ -167,10 +190,14 @@ export const createTargetActs = (needs: TargetActsNeeds) => {
     get,
     create,
     setState,
-    update: async (caller: Caller, id: string, patch: Readonly<Record<string, unknown>>) => await change(await get(caller, id), caller.id, patch),
+    update: async (caller: Caller, id: string, patch: Readonly<Record<string, unknown>>) =>
+      await change(await get(caller, id), caller.id, patch),
 
     /** Brings a target to what the settings say; changes nothing where it is so already. */
-    async adjust(before: TargetRecord, wanted: { url: string; enrich: Readonly<Record<string, unknown>>; rate: Rate; attempts: number }): Promise<void> {
+    async adjust(
+      before: TargetRecord,
+      wanted: { url: string; enrich: Readonly<Record<string, unknown>>; rate: Rate; attempts: number },
+    ): Promise<void> {
       const isSo =
         before.config.url === wanted.url &&
         before.retry.attempts === wanted.attempts &&
@@ -196,13 +223,29 @@ export const createTargetActs = (needs: TargetActsNeeds) => {
     async test(scope: TenantScope, id: string, signal: AbortSignal) {
       const target = await get(scope, id);
       const at = clock.now();
-      const sample = { id: `test-${at}`, name: 'entrepot.test', timestamp: toRfc3339(at), body: { message: 'A test from Entrepot.' }, ...target.enrich };
+      const sample = {
+        id: `test-${at}`,
+        name: 'entrepot.test',
+        timestamp: toRfc3339(at),
+        body: { message: 'A test from Entrepot.' },
+        ...target.enrich,
+      };
       const sink = kindOf(target.kind).open(target.config, outbound);
       const startedAt = clock.precise();
       try {
-        const content = target.transform === undefined ? JSON.stringify(sample) : await transformer.run(target.transform, JSON.stringify(sample));
+        const content =
+          target.transform === undefined ? JSON.stringify(sample) : await transformer.run(target.transform, JSON.stringify(sample));
         const judged = await sink.send(
-          { deliveryId: ids.next('delivery'), factId: ids.next('fact'), type: 'entrepot.test', occurredAt: at, attemptAt: at, content, timeoutMs: target.timeoutMs, onSent() {} },
+          {
+            deliveryId: ids.next('delivery'),
+            factId: ids.next('fact'),
+            type: 'entrepot.test',
+            occurredAt: at,
+            attemptAt: at,
+            content,
+            timeoutMs: target.timeoutMs,
+            onSent() {},
+          },
           signal,
         );
         return {
@@ -213,7 +256,11 @@ export const createTargetActs = (needs: TargetActsNeeds) => {
           ...('reason' in judged ? { reason: judged.reason } : {}),
         };
       } catch (error) {
-        return { outcome: 'parked', durationMs: Math.round(clock.precise() - startedAt), reason: error instanceof Error ? error.message : String(error) };
+        return {
+          outcome: 'parked',
+          durationMs: Math.round(clock.precise() - startedAt),
+          reason: error instanceof Error ? error.message : String(error),
+        };
       } finally {
         await sink.close();
       }

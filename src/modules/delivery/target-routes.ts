@@ -31,7 +31,7 @@ export const targetRoutes =
         config: { access, isIdempotent: true, showsSecret: true },
         schema: {
           summary: 'Make a target',
-          description: 'It gets what arrives from now on. A webhook\'s secret is made where none is given, and shown in this answer only.',
+          description: "It gets what arrives from now on. A webhook's secret is made where none is given, and shown in this answer only.",
           tags,
           body: NewTarget,
           response: { 201: TargetOut, ...refusals('address-not-allowed', 409) },
@@ -46,19 +46,35 @@ export const targetRoutes =
 
     app.get(
       '/',
-      { config: { access }, schema: { summary: 'List targets', tags, querystring: Type.Object(listQuery), response: { 200: pageOf(TargetOut), ...refusals('bad-cursor') } } },
+      {
+        config: { access },
+        schema: {
+          summary: 'List targets',
+          tags,
+          querystring: Type.Object(listQuery),
+          response: { 200: pageOf(TargetOut), ...refusals('bad-cursor') },
+        },
+      },
       async (request, reply) => sendPage(request, reply, await targets.list(callerOf(request), request.query)),
     );
 
-    app.get('/:id', { config: { access }, schema: { summary: 'One target', tags, params: idOf, response: { 200: TargetOut, ...refusals(404) } } }, async (request, reply) =>
-      reply.send(await targets.get(callerOf(request), request.params.id)),
+    app.get(
+      '/:id',
+      { config: { access }, schema: { summary: 'One target', tags, params: idOf, response: { 200: TargetOut, ...refusals(404) } } },
+      async (request, reply) => reply.send(await targets.get(callerOf(request), request.params.id)),
     );
 
     app.patch(
       '/:id',
       {
         config: { access },
-        schema: { summary: 'Change a target', tags, params: idOf, body: TargetChange, response: { 200: TargetOut, ...refusals('address-not-allowed', 404, 409) } },
+        schema: {
+          summary: 'Change a target',
+          tags,
+          params: idOf,
+          body: TargetChange,
+          response: { 200: TargetOut, ...refusals('address-not-allowed', 404, 409) },
+        },
       },
       async (request, reply) => reply.send(await targets.update(callerOf(request), request.params.id, request.body)),
     );
@@ -85,13 +101,21 @@ export const targetRoutes =
       '/:id/pause',
       {
         config: { access },
-        schema: { summary: 'Pause a target', description: 'Its deliveries stay waiting.', tags, params: idOf, response: { 200: TargetOut, ...refusals(404) } },
+        schema: {
+          summary: 'Pause a target',
+          description: 'Its deliveries stay waiting.',
+          tags,
+          params: idOf,
+          response: { 200: TargetOut, ...refusals(404) },
+        },
       },
       async (request, reply) => reply.send(await targets.pause(callerOf(request), request.params.id)),
     );
 
-    app.post('/:id/resume', { config: { access }, schema: { summary: 'Resume a target', tags, params: idOf, response: { 200: TargetOut, ...refusals(404) } } }, async (request, reply) =>
-      reply.send(await targets.resume(callerOf(request), request.params.id)),
+    app.post(
+      '/:id/resume',
+      { config: { access }, schema: { summary: 'Resume a target', tags, params: idOf, response: { 200: TargetOut, ...refusals(404) } } },
+      async (request, reply) => reply.send(await targets.resume(callerOf(request), request.params.id)),
     );
 
     app.post(

@@ -7,7 +7,10 @@ const dayMs = 86_400_000;
 
 export const RateSchema = Type.Object(
   { requests: Type.Integer({ minimum: 1, maximum: 100_000 }), intervalMs: Type.Integer({ minimum: 1, maximum: 31 * dayMs }) },
-  { additionalProperties: false, description: 'At most so many requests in any window of this length, by all replicas together. None: unpaced.' },
+  {
+    additionalProperties: false,
+    description: 'At most so many requests in any window of this length, by all replicas together. None: unpaced.',
+  },
 );
 
 const RetrySchema = Type.Object(
@@ -31,12 +34,20 @@ const settable = {
     description: '`*`: all that sources send; `**`: those and our own facts; `order.*`: a prefix; else an exact type.',
   }),
   enrich: Type.Record(Type.String(), Type.Unknown(), { description: 'Fields merged into each event.' }),
-  transform: Type.String({ minLength: 1, maxLength: 8_192, description: 'A JSONata expression over the merged event. Its numbers are those of JavaScript.' }),
+  transform: Type.String({
+    minLength: 1,
+    maxLength: 8_192,
+    description: 'A JSONata expression over the merged event. Its numbers are those of JavaScript.',
+  }),
   rate: RateSchema,
   concurrency: Type.Integer({ minimum: 1, maximum: 256, description: 'How many requests may be under way at once.' }),
   retry: RetrySchema,
   ordering: Type.Unsafe<'none' | 'key'>({ type: 'string', enum: ['none', 'key'] }),
-  onDead: Type.Unsafe<'skip' | 'park'>({ type: 'string', enum: ['skip', 'park'], description: 'What happens to what follows a dead delivery of its key.' }),
+  onDead: Type.Unsafe<'skip' | 'park'>({
+    type: 'string',
+    enum: ['skip', 'park'],
+    description: 'What happens to what follows a dead delivery of its key.',
+  }),
   timeoutMs: duration('For a whole request.', 1, 10 * 60_000),
   state: Type.Unsafe<'active' | 'paused'>({ type: 'string', enum: ['active', 'paused'] }),
 };
@@ -57,7 +68,9 @@ export const NewTarget = Type.Object(
     name,
     kind: Type.Unsafe<'graphql' | 'webhook'>({ type: 'string', enum: Object.keys(targetKinds) }),
     config: Type.Unsafe<Record<string, unknown>>({ type: 'object', description: 'Depends on the kind.' }),
-    ...Object.fromEntries(Object.entries(settable).map(([key, schema]) => [key, Type.Optional(schema)])) as { [Key in keyof typeof settable]: ReturnType<typeof Type.Optional<(typeof settable)[Key]>> }, // the same keys
+    ...(Object.fromEntries(Object.entries(settable).map(([key, schema]) => [key, Type.Optional(schema)])) as {
+      [Key in keyof typeof settable]: ReturnType<typeof Type.Optional<(typeof settable)[Key]>>;
+    }), // the same keys
   },
   { additionalProperties: false, examples: [example] },
 );
@@ -79,7 +92,11 @@ export const TargetChange = Type.Object(
     timeoutMs: removable(settable.timeoutMs),
     state: Type.Optional(settable.state),
   },
-  { additionalProperties: false, description: 'JSON Merge Patch: null brings back the default.', examples: [{ rate: { requests: 5, intervalMs: 1000 } }] },
+  {
+    additionalProperties: false,
+    description: 'JSON Merge Patch: null brings back the default.',
+    examples: [{ rate: { requests: 5, intervalMs: 1000 } }],
+  },
 );
 
 export const TargetOut = Type.Object(

@@ -73,7 +73,9 @@ export const createTargetStore = ({ database, seal }: { database: Database; seal
         .selectFrom('targets')
         .select('id')
         .where('deletedAt', '<', before)
-        .where('id', 'in', (eb) => eb.selectFrom('deliveryCounts').select('targetId').where('state', 'in', ['waiting', 'retrying']).where('amount', '>', 0))
+        .where('id', 'in', (eb) =>
+          eb.selectFrom('deliveryCounts').select('targetId').where('state', 'in', ['waiting', 'retrying']).where('amount', '>', 0),
+        )
         .execute(),
 
     /** Of all tenants, for fan-out and lanes alone. Without the configuration, which costs an opening each. */

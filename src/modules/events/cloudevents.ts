@@ -14,7 +14,10 @@ const decoded = (name: string, value: string): string => {
   try {
     return decodeURIComponent(bare);
   } catch (cause) {
-    throw new Problem('bad-event', `The header ${name} is not percent-encoded UTF-8.`, { errors: [{ in: 'header', at: `/${name}`, why: 'is not percent-encoded UTF-8' }], cause });
+    throw new Problem('bad-event', `The header ${name} is not percent-encoded UTF-8.`, {
+      errors: [{ in: 'header', at: `/${name}`, why: 'is not percent-encoded UTF-8' }],
+      cause,
+    });
   }
 };
 

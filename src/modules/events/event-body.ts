@@ -14,13 +14,17 @@ const maxFaultsNamed = 50;
 const assertSize = (content: string, at: string) => {
   // A character is at most three bytes of UTF-8, so most events are small enough without being counted.
   if (content.length * 3 > maxEventBytes && Buffer.byteLength(content) > maxEventBytes) {
-    throw new Problem('too-large', 'An event may have up to 256 KiB.', { errors: [{ in: 'body', at: at || '/', why: 'is larger than 256 KiB' }] });
+    throw new Problem('too-large', 'An event may have up to 256 KiB.', {
+      errors: [{ in: 'body', at: at || '/', why: 'is larger than 256 KiB' }],
+    });
   }
 };
 
 const assertTypeIsFree = ({ type }: EventIn, at: string) => {
   if (isReservedType(type)) {
-    throw new Problem('reserved-type', `Only the server itself tells ${type}.`, { errors: [{ in: 'body', at: `${at}/type`, why: 'is reserved' }] });
+    throw new Problem('reserved-type', `Only the server itself tells ${type}.`, {
+      errors: [{ in: 'body', at: `${at}/type`, why: 'is reserved' }],
+    });
   }
 };
 
@@ -55,7 +59,9 @@ const readAll = (items: readonly { value: unknown; content: string; at: string }
   }
   if (faults.length > 0) {
     const places = faults.slice(0, 3).map(({ at, why }) => `${at} ${why}`);
-    throw new Problem('bad-event', `Nothing was taken: ${places.join('; ')}${faults.length > 3 ? '; …' : ''}.`, { errors: faults.slice(0, maxFaultsNamed) });
+    throw new Problem('bad-event', `Nothing was taken: ${places.join('; ')}${faults.length > 3 ? '; …' : ''}.`, {
+      errors: faults.slice(0, maxFaultsNamed),
+    });
   }
   for (const [index, event] of events.entries()) assertTypeIsFree(event, items[index]?.at ?? '');
   return events;
@@ -71,7 +77,9 @@ export const readLine = (text: string, line: number, check: Check): EventIn => {
     throw new Problem('bad-json', `Line ${line} is not valid JSON.`, { errors: [{ in: 'body', at, why: messageOf(cause) }], cause });
   }
   if (isDeeperThan(value, maxNesting)) {
-    throw new Problem('bad-json', `Line ${line} is nested deeper than ${maxNesting} levels.`, { errors: [{ in: 'body', at, why: `is nested deeper than ${maxNesting} levels` }] });
+    throw new Problem('bad-json', `Line ${line} is nested deeper than ${maxNesting} levels.`, {
+      errors: [{ in: 'body', at, why: `is nested deeper than ${maxNesting} levels` }],
+    });
   }
   return readOne(value, text, at, check);
 };

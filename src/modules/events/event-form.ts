@@ -19,13 +19,15 @@ export const maxEventBytes = 256 * 1024;
 /** Printable: no control characters, no line separators, no halves of surrogate pairs. */
 const printable = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,255}$/u;
 /** RFC 3339 §5.6; a time zone is required. */
-const dateTime = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt ]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
+const dateTime =
+  /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt ]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
 
 const whyNoText = 'must be a string of 1 to 255 printable characters';
 const whyNoTime = 'must be an RFC 3339 date and time with a time zone';
 
 const isText = (value: unknown): value is string => typeof value === 'string' && printable.test(value);
-const isTime = (value: unknown): boolean => typeof value === 'string' && dateTime.test(value) && !Number.isNaN(Date.parse(value.replace(' ', 'T')));
+const isTime = (value: unknown): boolean =>
+  typeof value === 'string' && dateTime.test(value) && !Number.isNaN(Date.parse(value.replace(' ', 'T')));
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Checks the plain form `{id, name, body, timestamp, type?, key?, data?}`; further fields are the source's own. `at` points to the event in the body. */
@@ -33,7 +35,8 @@ export const checkEvent = (value: unknown, content: string, at: string): Checked
   if (!isObject(value)) return { faults: [{ in: 'body', at: at || '/', why: 'must be an object' }] };
   const { id, name, type, key, timestamp } = value;
   if (isText(id) && (isText(type) || (type === undefined && isText(name))) && name !== null) {
-    const isPlain = (name === undefined || isText(name)) && (key === undefined || isText(key)) && (timestamp === undefined || isTime(timestamp));
+    const isPlain =
+      (name === undefined || isText(name)) && (key === undefined || isText(key)) && (timestamp === undefined || isTime(timestamp));
     if (isPlain) return { event: { id, type: (type ?? name) as string, key: key as string | undefined, source: undefined, content } }; // both checked above
   }
   const faults: Fault[] = [];

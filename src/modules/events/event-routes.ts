@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { encodeCursor } from '../../foundation/page.ts';
 import { toRfc3339 } from '../../foundation/clock.ts';
+import { encodeCursor } from '../../foundation/page.ts';
 import { callerOf } from '../../http/access.ts';
 import { listQuery, pageOf } from '../../http/paging.ts';
 import { refusals } from '../../http/problem-reply.ts';
@@ -11,9 +11,9 @@ import { bodyStream } from '../../http/stream-body.ts';
 import type { Limiter, LimitPolicy } from '../../limits/limiter.ts';
 import { batchType, isBinaryMode, structuredType } from './cloudevents.ts';
 import { maxEventsInArray } from './event-body.ts';
-import type { EventFilter } from './event-store.ts';
 import { type DeliveriesOf, eventText } from './event-resource.ts';
 import { CloudEventIn, EventOut, EventsIn, eventFilter, Receipt } from './event-schemas.ts';
+import type { EventFilter } from './event-store.ts';
 import type { EventReceipt, Events, RequestOrigin } from './events.ts';
 import type { LiveView } from './live.ts';
 import { acceptLines, readBinary, readParsed } from './receive-events.ts';
@@ -53,7 +53,12 @@ export const eventRoutes =
           body: {
             content: {
               'application/json': { schema: EventsIn },
-              [ndjsonType]: { schema: Type.String({ description: 'An event on each line.', examples: ['{"id":"1","name":"order.created"}\n{"id":"2","name":"order.paid"}\n'] }) },
+              [ndjsonType]: {
+                schema: Type.String({
+                  description: 'An event on each line.',
+                  examples: ['{"id":"1","name":"order.created"}\n{"id":"2","name":"order.paid"}\n'],
+                }),
+              },
               [structuredType]: { schema: CloudEventIn },
               [batchType]: { schema: Type.Array(CloudEventIn, { minItems: 1, maxItems: maxEventsInArray }) },
             },
@@ -65,10 +70,15 @@ export const eventRoutes =
         const caller = callerOf(request);
         const origin = originOf(request);
         if (isBinaryMode(request.headers)) {
-          const [receipt] = await events.accept(caller, [await readBinary(request.headers, request.rawBody ?? bodyStream(request))], origin);
+          const [receipt] = await events.accept(
+            caller,
+            [await readBinary(request.headers, request.rawBody ?? bodyStream(request))],
+            origin,
+          );
           return reply.code(202).send(receiptOf(receipt));
         }
-        if (request.mediaType === ndjsonType) return reply.code(202).send(await acceptLines(bodyStream(request), (batch) => events.accept(caller, batch, origin)));
+        if (request.mediaType === ndjsonType)
+          return reply.code(202).send(await acceptLines(bodyStream(request), (batch) => events.accept(caller, batch, origin)));
         const list = readParsed(request.mediaType ?? '', request.body, request.rawBody ?? '');
         const receipts = await events.accept(caller, list, origin);
         return reply.code(202).send(Array.isArray(request.body) ? summaryOf(receipts) : receiptOf(receipts[0]));
@@ -92,7 +102,10 @@ export const eventRoutes =
         const wanted: EventFilter = { ...filter, ...timesOf({ from, to }) };
         const rows = await events.list(callerOf(request), wanted, { limit, ...(cursor === undefined ? {} : { cursor }) });
         const shown = rows.slice(0, limit);
-        const deliveries = await deliveriesOf(callerOf(request), shown.map(({ position }) => position));
+        const deliveries = await deliveriesOf(
+          callerOf(request),
+          shown.map(({ position }) => position),
+        );
         const items = shown.map((fact) => eventText(fact, deliveries.get(fact.position) ?? []));
         const last = rows.length > limit ? shown.at(-1) : undefined;
         return sendPageText(request, reply, items, last && encodeCursor([last.position]));
@@ -112,7 +125,9 @@ export const eventRoutes =
           produces: ['text/event-stream'],
           headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ pattern: '^[0-9]{1,15}$' })) }),
           querystring: Type.Object({ type: eventFilter.type, state: eventFilter.state }),
-          response: { 200: Type.String({ description: 'A stream without end.', examples: ['id: 42\nevent: accepted\ndata: {"id":"order-17"}\n\n'] }) },
+          response: {
+            200: Type.String({ description: 'A stream without end.', examples: ['id: 42\nevent: accepted\ndata: {"id":"order-17"}\n\n'] }),
+          },
         },
       },
       async (request, reply) => {
@@ -129,7 +144,7 @@ export const eventRoutes =
         config: { access: 'events:read' },
         schema: {
           summary: 'One event',
-          description: 'Without `source` and `sender` the caller\'s own event of that id, else the newest.',
+          description: "Without `source` and `sender` the caller's own event of that id, else the newest.",
           tags: ['events'],
           params: idOf,
           querystring: Type.Object({ source: eventFilter.source, sender: eventFilter.sender }),
@@ -167,7 +182,11 @@ const summaryOf = (receipts: readonly EventReceipt[]) => {
 };
 
 /** JSON that is text already: parsing and printing it again would change numbers. */
-const sendText = (reply: FastifyReply, text: string) => reply.type('application/json; charset=utf-8').serializer((payload: unknown) => String(payload)).send(text);
+const sendText = (reply: FastifyReply, text: string) =>
+  reply
+    .type('application/json; charset=utf-8')
+    .serializer((payload: unknown) => String(payload))
+    .send(text);
 
 const sendPageText = (request: FastifyRequest, reply: FastifyReply, items: readonly string[], nextCursor: string | undefined) => {
   if (nextCursor === undefined) return sendText(reply, `{"items":[${items.join(',')}]}`);

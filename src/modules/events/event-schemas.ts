@@ -7,10 +7,12 @@ const eventExample = { id: 'order-17', name: 'order.created', body: { total: 12.
 
 const EventIn = Type.Object(
   {
-    id: Type.String({ ...text, description: 'The source\'s own id; sent again it changes nothing.' }),
+    id: Type.String({ ...text, description: "The source's own id; sent again it changes nothing." }),
     name: Type.Optional(Type.String({ ...text, description: 'What happened. Required where there is no `type`.' })),
     type: Type.Optional(Type.String({ ...text, description: 'What it is routed by; else the `name` is.' })),
-    key: Type.Optional(Type.String({ ...text, description: 'The ordering key: targets that want order get the events of a key one after the other.' })),
+    key: Type.Optional(
+      Type.String({ ...text, description: 'The ordering key: targets that want order get the events of a key one after the other.' }),
+    ),
     timestamp: Type.Optional(Type.String({ format: 'date-time', description: 'When it happened; by default when it was received.' })),
     body: Type.Optional(Type.Unknown({ description: 'Any JSON.' })),
     data: Type.Optional(Type.Unknown({ description: 'Any JSON.' })),
@@ -22,7 +24,9 @@ const EventIn = Type.Object(
   },
 );
 
-export const EventsIn = Type.Union([EventIn, Type.Array(EventIn, { minItems: 1, maxItems: maxEventsInArray })], { examples: [eventExample] });
+export const EventsIn = Type.Union([EventIn, Type.Array(EventIn, { minItems: 1, maxItems: maxEventsInArray })], {
+  examples: [eventExample],
+});
 
 export const CloudEventIn = Type.Object(
   {
@@ -36,7 +40,10 @@ export const CloudEventIn = Type.Object(
     data: Type.Optional(Type.Unknown()),
     data_base64: Type.Optional(Type.String()),
   },
-  { additionalProperties: true, examples: [{ specversion: '1.0', id: '17', source: '/shop', type: 'order.created', data: { total: 12.5 } }] },
+  {
+    additionalProperties: true,
+    examples: [{ specversion: '1.0', id: '17', source: '/shop', type: 'order.created', data: { total: 12.5 } }],
+  },
 );
 
 const ReceiptItem = Type.Object({
@@ -46,27 +53,35 @@ const ReceiptItem = Type.Object({
   receivedAt: Type.String({ format: 'date-time', description: 'When it came for the first time.' }),
 });
 
-export const Receipt = Type.Union([
-  ReceiptItem,
-  Type.Object({
-    accepted: Type.Integer({ description: 'How many of them are new.' }),
-    duplicates: Type.Integer({ description: 'How many of them were here before.' }),
-    items: Type.Optional(Type.Array(ReceiptItem, { description: 'In the order of the array; not for NDJSON.' })),
-  }),
-], {
-  description: 'All of it is durable.',
-  examples: [
-    { id: 'order-17', status: 'accepted', duplicate: false, receivedAt: '2026-11-02T09:00:00.000Z' },
-    { accepted: 1, duplicates: 0, items: [{ id: 'order-17', status: 'accepted', duplicate: false, receivedAt: '2026-11-02T09:00:00.000Z' }] },
+export const Receipt = Type.Union(
+  [
+    ReceiptItem,
+    Type.Object({
+      accepted: Type.Integer({ description: 'How many of them are new.' }),
+      duplicates: Type.Integer({ description: 'How many of them were here before.' }),
+      items: Type.Optional(Type.Array(ReceiptItem, { description: 'In the order of the array; not for NDJSON.' })),
+    }),
   ],
-});
+  {
+    description: 'All of it is durable.',
+    examples: [
+      { id: 'order-17', status: 'accepted', duplicate: false, receivedAt: '2026-11-02T09:00:00.000Z' },
+      {
+        accepted: 1,
+        duplicates: 0,
+        items: [{ id: 'order-17', status: 'accepted', duplicate: false, receivedAt: '2026-11-02T09:00:00.000Z' }],
+      },
+    ],
+  },
+);
 
 export const eventStates = ['accepted', 'waiting', 'delivered', 'dead', 'no-target'] as const;
 
 const State = Type.Unsafe<(typeof eventStates)[number]>({
   type: 'string',
   enum: [...eventStates],
-  description: '`accepted`: not fanned out yet; `waiting`: some delivery is still open; `delivered`: all are; `dead`: some ended dead or parked; `no-target`: nobody wants it.',
+  description:
+    '`accepted`: not fanned out yet; `waiting`: some delivery is still open; `delivered`: all are; `dead`: some ended dead or parked; `no-target`: nobody wants it.',
 });
 
 export const EventOut = Type.Object(

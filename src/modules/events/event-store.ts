@@ -128,7 +128,12 @@ export const createEventStore = (database: Database) => {
       ),
   );
 
-  const withContent = () => read.selectFrom('facts').innerJoin('factContents', 'factContents.position', 'facts.position').selectAll('facts').select('factContents.content');
+  const withContent = () =>
+    read
+      .selectFrom('facts')
+      .innerJoin('factContents', 'factContents.position', 'facts.position')
+      .selectAll('facts')
+      .select('factContents.content');
 
   return {
     /** The first write tells by its returned ids which facts are new; `contents` follow only those. */
@@ -136,7 +141,8 @@ export const createEventStore = (database: Database) => {
       return { facts: insertFact.rows(values), contents: insertContent.rows(values) };
     },
 
-    routeFacts: (routed: readonly { factId: string; state: FactRow['state']; open: number }[]): RepeatedStatement => routeFact.rows(routed, routed.length),
+    routeFacts: (routed: readonly { factId: string; state: FactRow['state']; open: number }[]): RepeatedStatement =>
+      routeFact.rows(routed, routed.length),
 
     settleFacts: (progress: readonly FactProgress[]): Write[] => (progress.length === 0 ? [] : [settleFact.rows(progress)]),
 
@@ -160,15 +166,15 @@ export const createEventStore = (database: Database) => {
     },
 
     /** The caller's own event of that id, else the newest of the tenant. */
-    async findEvent(caller: Caller, eventId: string, { source, sender }: { source?: string; sender?: string }): Promise<StoredFact | undefined> {
+    async findEvent(
+      caller: Caller,
+      eventId: string,
+      { source, sender }: { source?: string; sender?: string },
+    ): Promise<StoredFact | undefined> {
       let query = withContent().where('tenantId', '=', caller.tenantId).where('eventId', '=', eventId);
       if (source !== undefined) query = query.where('source', '=', source);
       if (sender !== undefined) query = query.where('senderId', '=', sender);
-      return await query
-        .orderBy(sql`"senderId" = ${caller.id}`, 'desc')
-        .orderBy('facts.position', 'desc')
-        .limit(1)
-        .executeTakeFirst();
+      return await query.orderBy(sql`"senderId" = ${caller.id}`, 'desc').orderBy('facts.position', 'desc').limit(1).executeTakeFirst();
     },
 
     /** Newest first, one more than `limit`. */
@@ -184,7 +190,11 @@ export const createEventStore = (database: Database) => {
       if (filter.q !== undefined) {
         const pattern = `%${filter.q.replaceAll(/[\\%_]/g, '\\$&')}%`;
         query = query.where(({ or }) =>
-          or([sql<boolean>`"eventId" like ${pattern} escape '\\'`, sql<boolean>`"type" like ${pattern} escape '\\'`, sql<boolean>`"content" like ${pattern} escape '\\'`]),
+          or([
+            sql<boolean>`"eventId" like ${pattern} escape '\\'`,
+            sql<boolean>`"type" like ${pattern} escape '\\'`,
+            sql<boolean>`"content" like ${pattern} escape '\\'`,
+          ]),
         );
       }
       return await query
@@ -234,7 +244,11 @@ export const createEventStore = (database: Database) => {
     removeFacts(positions: readonly number[]): Write[] {
       if (positions.length === 0) return [];
       // Looked at again here: where a replay has opened one of them since they were found, the whole act is refused.
-      const finished = build.deleteFrom('facts').where('position', 'in', positions).where('state', 'in', ['delivered', 'no-target']).compile();
+      const finished = build
+        .deleteFrom('facts')
+        .where('position', 'in', positions)
+        .where('state', 'in', ['delivered', 'no-target'])
+        .compile();
       return [{ ...finished, mustChange: positions.length }, build.deleteFrom('factContents').where('position', 'in', positions).compile()];
     },
   };

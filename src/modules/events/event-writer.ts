@@ -9,7 +9,11 @@ export const createEventWriter = ({ database, store, trace }: { database: Databa
     const { facts, contents } = store.insertFacts(events.map((event) => valuesOf(event, false)));
     const entries = trace.entries(events.map(toEntry));
     // An event that was there before changes nothing: its content and its entry are not written either.
-    const [inserted] = await database.write([facts, { ...contents, ifChanged: 0 }, ...entries.map((write) => ({ ...write, ifChanged: 0 }))]);
+    const [inserted] = await database.write([
+      facts,
+      { ...contents, ifChanged: 0 },
+      ...entries.map((write) => ({ ...write, ifChanged: 0 })),
+    ]);
     if (inserted?.rows.length === events.length) return events.map(({ receivedAt }) => ({ isDuplicate: false, receivedAt }));
     const newIds = new Set(inserted?.rows.map(({ id }) => id));
     return await Promise.all(

@@ -11,8 +11,8 @@ import { createEventStore, type FactProgress, type StoredFact, valuesOf } from '
 import { createEventWriter } from './event-writer.ts';
 import type { OwnFact } from './own-facts.ts';
 
-export { isReservedType, type OwnFact, ownFactTypes } from './own-facts.ts';
 export type { EventFilter, FactProgress, StoredFact } from './event-store.ts';
+export { isReservedType, type OwnFact, ownFactTypes } from './own-facts.ts';
 
 /** Where a request stands in the sender's own trace (W3C Trace Context), and our id of it. */
 export interface RequestOrigin {
@@ -98,7 +98,14 @@ export const createEvents = ({ database, trace, clock, ids, arrived, openIntake 
       const at = clock.now();
       const values = facts.map((fact) => ownFactValues(fact, ids.next('fact'), at));
       const { facts: rows, contents } = store.insertFacts(values);
-      const entries = values.map((value) => ({ tenantId: value.tenantId, subject: value.factId, kind: 'event', at, what: 'accepted' as const, who: value.senderId }));
+      const entries = values.map((value) => ({
+        tenantId: value.tenantId,
+        subject: value.factId,
+        kind: 'event',
+        at,
+        what: 'accepted' as const,
+        who: value.senderId,
+      }));
       return facts.length === 0 ? [] : [rows, contents, ...trace.entries(entries)];
     },
     announce: () => arrived.ring(),

@@ -94,7 +94,10 @@ export const createLiveView = ({ trace, events, clock, log }: { trace: Trace; ev
       // All viewers go on from the same place; only one that just resumed is behind, and catches up alone.
       const newest = Math.max(...[...viewers].map(({ seen }) => seen));
       for (const viewer of viewers) if (viewer.seen < newest) await look(viewer.seen, [viewer]);
-      const found = await look(newest, [...viewers].filter(({ seen }) => seen === newest));
+      const found = await look(
+        newest,
+        [...viewers].filter(({ seen }) => seen === newest),
+      );
       if (clock.now() >= heartbeatAt) {
         heartbeatAt = clock.now() + heartbeatMs;
         for (const viewer of viewers) write(viewer, ': still here\n\n');
@@ -107,7 +110,11 @@ export const createLiveView = ({ trace, events, clock, log }: { trace: Trace; ev
     async show(caller, response, filter) {
       const newest = await trace.newestSeq();
       const viewer: Viewer = { tenantId: caller.tenantId, filter, response, seen: Math.min(filter.after ?? newest, newest) };
-      response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+      response.writeHead(200, {
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-store',
+        'x-accel-buffering': 'no',
+      });
       response.on('close', () => viewers.delete(viewer));
       response.on('error', () => drop(viewer));
       response.write(': watching\n\n');

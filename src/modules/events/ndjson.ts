@@ -30,4 +30,6 @@ export async function* linesOf(body: AsyncIterable<Buffer>): AsyncGenerator<read
 }
 
 const tooLong = (line: number) =>
-  new Problem('too-large', `Line ${line} is larger than 256 KiB.`, { errors: [{ in: 'body', at: `/${line}`, why: 'is larger than 256 KiB' }] });
+  new Problem('too-large', `Line ${line} is larger than 256 KiB.`, {
+    errors: [{ in: 'body', at: `/${line}`, why: 'is larger than 256 KiB' }],
+  });

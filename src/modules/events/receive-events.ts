@@ -10,7 +10,8 @@ import { type Line, linesOf } from './ndjson.ts';
 /** The events of a JSON body, whose value was parsed already; `text` is the body's text. */
 export const readParsed = (mediaType: string, value: unknown, text: string): readonly EventIn[] => {
   if (mediaType === batchType) {
-    if (!Array.isArray(value)) throw new Problem('bad-event', 'A batch is an array.', { errors: [{ in: 'body', at: '/', why: 'must be an array' }] });
+    if (!Array.isArray(value))
+      throw new Problem('bad-event', 'A batch is an array.', { errors: [{ in: 'body', at: '/', why: 'must be an array' }] });
     return readArray(value, text, checkCloudEvent);
   }
   if (mediaType === structuredType) return [readOne(value, text, '', checkCloudEvent)];
@@ -76,5 +77,9 @@ export const acceptLines = async (
 const withAccepted = async (error: unknown, flush: () => Promise<void>, durable: () => number): Promise<unknown> => {
   if (!(error instanceof Problem)) return error;
   await flush();
-  return new Problem(error.kind, error.message, { ...error.extras, members: { ...error.extras.members, accepted: durable() }, cause: error });
+  return new Problem(error.kind, error.message, {
+    ...error.extras,
+    members: { ...error.extras.members, accepted: durable() },
+    cause: error,
+  });
 };

@@ -5,7 +5,7 @@ import { callerOf } from '../../http/access.ts';
 import { listQuery, pageOf, sendPage } from '../../http/paging.ts';
 import { refusals } from '../../http/problem-reply.ts';
 import { allScopes } from './permissions.ts';
-import type { Services } from './services.ts';
+import type { Services } from './service-acts.ts';
 import { originOf } from './session-routes.ts';
 
 const ScopesIn = Type.Array(Type.Unsafe<Scope>({ type: 'string', enum: allScopes }), {

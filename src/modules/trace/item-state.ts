@@ -1,4 +1,4 @@
-import type { StoredEntry } from './trace-store.ts';
+import type { StoredEntry } from './trace-entry.ts';
 
 /** What an id names, as far as its entries tell. A request's entries may be of several items. */
 export const kindOf = (id: string, entries: readonly StoredEntry[]): string => {

@@ -12,7 +12,11 @@ const TraceOut = Type.Object(
     entries: Type.Array(
       Type.Object({
         at: Type.String({ format: 'date-time' }),
-        what: Type.String({ description: Object.entries(traceWords).map(([word, meaning]) => `\`${word}\`: ${meaning}`).join('; ') }),
+        what: Type.String({
+          description: Object.entries(traceWords)
+            .map(([word, meaning]) => `\`${word}\`: ${meaning}`)
+            .join('; '),
+        }),
         who: Type.Optional(Type.String()),
         where: Type.Optional(Type.String()),
         detail: Type.Optional(Type.Unknown()),
@@ -28,7 +32,12 @@ const TraceOut = Type.Object(
         entries: [
           { at: '2026-11-02T09:00:00.000Z', what: 'accepted', who: 'svc_01k8t3w0e5f6g7h8j9kamn0pqr' },
           { at: '2026-11-02T09:00:00.004Z', what: 'routed', detail: { targets: 1 } },
-          { at: '2026-11-02T09:00:00.120Z', what: 'attempted', where: 'crm', detail: { outcome: 'delivered', status: 200, durationMs: 31 } },
+          {
+            at: '2026-11-02T09:00:00.120Z',
+            what: 'attempted',
+            where: 'crm',
+            detail: { outcome: 'delivered', status: 200, durationMs: 31 },
+          },
           { at: '2026-11-02T09:00:00.120Z', what: 'delivered', where: 'crm' },
         ],
       },

@@ -1,10 +1,7 @@
 import type { Database, RepeatedStatement, Write } from '../../database/database.ts';
-import type { TraceEntryRow } from '../../database/tables.ts';
 import { slot, template } from '../../database/template.ts';
 import type { Caller, TenantScope } from '../../foundation/caller.ts';
-import type { TraceEntryIn } from './trace.ts';
-
-export type StoredEntry = Omit<TraceEntryRow, 'seq'> & { readonly seq: number };
+import type { StoredEntry, TraceEntryIn } from './trace-entry.ts';
 
 /** An item's trace is short; a request may have touched many items. */
 const maxEntriesShown = 5_000;
@@ -59,7 +56,10 @@ export const createTraceStore = (database: Database) => {
       return await inTenant().where('requestId', '=', id).orderBy('seq').limit(maxEntriesShown).execute();
     },
 
-    async entriesOfDeliveries({ tenantId }: TenantScope, deliveryIds: readonly string[]): Promise<ReadonlyMap<string, readonly StoredEntry[]>> {
+    async entriesOfDeliveries(
+      { tenantId }: TenantScope,
+      deliveryIds: readonly string[],
+    ): Promise<ReadonlyMap<string, readonly StoredEntry[]>> {
       const byDelivery = new Map<string, StoredEntry[]>(deliveryIds.map((id) => [id, []]));
       if (deliveryIds.length === 0) return byDelivery;
       const entries = await read

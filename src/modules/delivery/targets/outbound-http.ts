@@ -1,7 +1,7 @@
 import type { LookupAddress } from 'node:dns';
 import { lookup as lookupName } from 'node:dns/promises';
 import type { IncomingHttpHeaders } from 'node:http';
-import { isIP, type LookupFunction } from 'node:net';
+import { isIP, type LookupFunction, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { Problem } from '../../../foundation/problem.ts';
@@ -79,7 +79,7 @@ const shareRunning = (resolve: ResolveName): ResolveName => {
 export const createOutbound = ({ allow, resolve }: { allow: readonly string[]; resolve?: ResolveName }): Outbound => {
   const rules = createAddressRules(allow);
   const resolveName = shareRunning(resolve ?? ((hostname) => lookupName(hostname, { all: true })));
-  const closing = new AbortController();
+  const connecting = new Set<Socket>();
   const running = new Set<(reason: string) => void>();
 
   /** Those of a name's addresses that may be connected to; throws AddressRefused when none is left. */
@@ -104,11 +104,19 @@ export const createOutbound = ({ allow, resolve }: { allow: readonly string[]; r
   };
 
   // The socket connects to what `lookup` returned and asks no second time; an address in the URL itself is never looked up, so it is checked here.
-  const connectSocket = buildConnector({ lookup, timeout: connectTimeoutMs, signal: closing.signal });
+  const connectSocket = buildConnector({ lookup, timeout: connectTimeoutMs });
   const connect: buildConnector.connector = (options, callback) => {
     const refusal = isIP(options.hostname) === 0 ? undefined : rules.refusalOf(options.hostname);
-    if (refusal === undefined) connectSocket(options, callback);
-    else process.nextTick(callback, new AddressRefused(options.hostname, refusal), null);
+    if (refusal !== undefined) {
+      process.nextTick(callback, new AddressRefused(options.hostname, refusal), null);
+      return;
+    }
+    // The agent knows a socket only once it is connected, so those on the way are kept here for `close`. Undici returns them, untyped.
+    const socket: unknown = connectSocket(options, callback);
+    if (!(socket instanceof Socket)) return;
+    connecting.add(socket);
+    socket.once('connect', () => connecting.delete(socket));
+    socket.once('close', () => connecting.delete(socket));
   };
 
   // Connections per origin are as many as there are requests at a time (pipelining 1), which the lanes' concurrency bounds: one target never
@@ -130,7 +138,7 @@ export const createOutbound = ({ allow, resolve }: { allow: readonly string[]; r
     },
     async close() {
       for (const cutOff of [...running]) cutOff('Entrepot is stopping.');
-      closing.abort();
+      for (const socket of connecting) socket.destroy();
       await agent.destroy();
     },
   };

@@ -1,0 +1,48 @@
+import type { TraceEntryRow } from '../../database/tables.ts';
+
+/** Everything that can happen to an item; closed, so that readers can rely on it. */
+export const traceWords = {
+  accepted: 'an event was written down',
+  routed: 'the targets that want it were found; `detail.targets` counts them',
+  'no-target': 'no target wants it',
+  attempted: 'one try to deliver it ended; `detail` has outcome, status, reason and duration',
+  delivered: 'the target took it',
+  retrying: 'it will be tried again at `detail.nextAt`',
+  throttled: 'the target asked to wait; no attempt was spent',
+  dead: 'it will not be tried again by itself',
+  parked: 'it needs a hand; the reason tells why',
+  replayed: 'somebody asked to deliver it again',
+  'signed-in': 'a session was opened',
+  refreshed: 'a session was refreshed',
+  refused: 'an attempt to get in was refused',
+  revoked: 'a session was ended',
+  rotated: 'a secret or key was added or removed',
+  created: 'it was made',
+  changed: 'it was changed',
+  removed: 'it was removed',
+  paused: 'it was paused',
+  resumed: 'it was resumed',
+  'set-up': 'the first operator was made',
+} as const satisfies Record<string, string>;
+
+export type TraceWhat = keyof typeof traceWords;
+
+/** Something that happened to an item, to be written in the transaction of the change. */
+export interface TraceEntryIn {
+  readonly tenantId: string;
+  /** The item: a fact's id for an event, else the item's own id. */
+  readonly subject: string;
+  readonly kind: string;
+  /** The id by which callers know the item, on the entry that opens it, where it differs from `subject`. */
+  readonly itemId?: string | undefined;
+  readonly deliveryId?: string | undefined;
+  readonly requestId?: string | undefined;
+  readonly at: number;
+  readonly what: TraceWhat;
+  readonly who?: string | undefined;
+  readonly place?: string | undefined;
+  readonly detail?: object | undefined;
+}
+
+/** An entry as it stands in the database. */
+export type StoredEntry = Omit<TraceEntryRow, 'seq'> & { readonly seq: number };
