@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeSettings } from '../src/config/describe-settings.ts';
+import { describeApi } from './describe-api.ts';
 import { describeProblems } from './describe-problems.ts';
 import { describeScopes } from './describe-scopes.ts';
 
@@ -16,6 +17,7 @@ const pages: readonly Page[] = [
   { path: 'docs/configuration.md', text: describeSettings },
   { path: 'docs/problems.md', text: describeProblems },
   { path: 'docs/scopes.md', text: describeScopes },
+  { path: 'docs/http-api.json', text: describeApi },
 ];
 
 const root = join(import.meta.dirname, '..');

