@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { noteRefusal } from './refusals-seen.ts';
 import { operator, type TestServer } from './start-server.ts';
 
 /** A parsed body. Tests look into bodies of every form and fail where one is not as they expect. */
@@ -37,10 +38,11 @@ export const call = async (
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
   const text = await response.text();
+  noteRefusal(method, path, response.status, text);
   return { status: response.status, text, headers: response.headers, body: parsed(text) };
 };
 
-const parsed = (text: string) => {
+const parsed = (text: string): Json => {
   try {
     return JSON.parse(text);
   } catch {

@@ -37,7 +37,8 @@ const settable = {
   transform: Type.String({
     minLength: 1,
     maxLength: 8_192,
-    description: 'A JSONata expression over the merged event. Its numbers are those of JavaScript.',
+    description:
+      'A JSONata expression over the merged event; it must give an object. Numbers that JavaScript cannot hold pass through unchanged, but cannot be reckoned with.',
   }),
   rate: RateSchema,
   concurrency: Type.Integer({ minimum: 1, maximum: 256, description: 'How many requests may be under way at once.' }),

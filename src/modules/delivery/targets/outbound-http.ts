@@ -1,9 +1,10 @@
 import type { LookupAddress } from 'node:dns';
 import { lookup as lookupName } from 'node:dns/promises';
 import type { IncomingHttpHeaders } from 'node:http';
+import { createRequire } from 'node:module';
 import { isIP, type LookupFunction, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Agent, buildConnector, type Dispatcher } from 'undici';
+import type { Agent, buildConnector, Dispatcher } from 'undici';
 import { Problem } from '../../../foundation/problem.ts';
 import { createAddressRules } from './address-rules.ts';
 import { AddressRefused, failureOf } from './outbound-failure.ts';
@@ -41,6 +42,9 @@ export interface Outbound {
 
 /** Resolves a name to all its addresses; rejects with a code as `dns.lookup` does. */
 export type ResolveName = (hostname: string) => Promise<LookupAddress[]>;
+
+// The client is loaded with the first request that goes out: a server should listen before it has read code that it does not need yet.
+const require = createRequire(import.meta.url);
 
 const maxBodyBytes = 64 * 1024;
 const maxHeaderBytes = 16 * 1024;
@@ -103,25 +107,29 @@ export const createOutbound = ({ allow, resolve }: { allow: readonly string[]; r
     );
   };
 
-  // The socket connects to what `lookup` returned and asks no second time; an address in the URL itself is never looked up, so it is checked here.
-  const connectSocket = buildConnector({ lookup, timeout: connectTimeoutMs });
-  const connect: buildConnector.connector = (options, callback) => {
-    const refusal = isIP(options.hostname) === 0 ? undefined : rules.refusalOf(options.hostname);
-    if (refusal !== undefined) {
-      process.nextTick(callback, new AddressRefused(options.hostname, refusal), null);
-      return;
-    }
-    // The agent knows a socket only once it is connected, so those on the way are kept here for `close`. Undici returns them, untyped.
-    const socket: unknown = connectSocket(options, (...outcome) => {
-      if (socket instanceof Socket) connecting.delete(socket);
-      callback(...outcome);
-    });
-    if (socket instanceof Socket) connecting.add(socket);
-  };
+  const openAgent = (): Agent => {
+    const undici = require('undici') as typeof import('undici');
+    // The socket connects to what `lookup` returned and asks no second time; an address in the URL itself is never looked up, so it is checked here.
+    const connectSocket = undici.buildConnector({ lookup, timeout: connectTimeoutMs });
+    const connect: buildConnector.connector = (options, callback) => {
+      const refusal = isIP(options.hostname) === 0 ? undefined : rules.refusalOf(options.hostname);
+      if (refusal !== undefined) {
+        process.nextTick(callback, new AddressRefused(options.hostname, refusal), null);
+        return;
+      }
+      // The agent knows a socket only once it is connected, so those on the way are kept here for `close`. Undici returns them, untyped.
+      const socket: unknown = connectSocket(options, (...outcome) => {
+        if (socket instanceof Socket) connecting.delete(socket);
+        callback(...outcome);
+      });
+      if (socket instanceof Socket) connecting.add(socket);
+    };
 
-  // Connections per origin are as many as there are requests at a time (pipelining 1), which the lanes' concurrency bounds: one target never
-  // waits behind another at the same origin. Idle ones are kept for 4 s, or as long as the target's `Keep-Alive` says.
-  const agent = new Agent({ connect, pipelining: 1, headersTimeout: 0, bodyTimeout: 0, maxHeaderSize: maxHeaderBytes });
+    // Connections per origin are as many as there are requests at a time (pipelining 1), which the lanes' concurrency bounds: one target never
+    // waits behind another at the same origin. Idle ones are kept for 4 s, or as long as the target's `Keep-Alive` says.
+    return new undici.Agent({ connect, pipelining: 1, headersTimeout: 0, bodyTimeout: 0, maxHeaderSize: maxHeaderBytes });
+  };
+  let agent: Agent | undefined;
 
   return {
     async checkUrl(text) {
@@ -134,12 +142,13 @@ export const createOutbound = ({ allow, resolve }: { allow: readonly string[]; r
     },
     request(request) {
       if (request.url.username !== '' || request.url.password !== '') return Promise.resolve({ reason: 'The address carries user info.' });
+      agent ??= openAgent();
       return exchange(agent, running, request);
     },
     async close() {
       for (const cutOff of [...running]) cutOff('Entrepot is stopping.');
       for (const socket of [...connecting]) socket.destroy(new Error('Entrepot is stopping.'));
-      await agent.destroy();
+      await agent?.destroy();
     },
   };
 };

@@ -1,7 +1,11 @@
+import { createRequire } from 'node:module';
 import type { Static, TSchema } from 'typebox';
-import Value from 'typebox/value';
 import { type Fault, Problem } from '../../../foundation/problem.ts';
 import type { TargetConfig } from './target.ts';
+
+// Loaded with the first config that is checked, not at the start of the server.
+const require = createRequire(import.meta.url);
+const loadValue = () => (require('typebox/value') as typeof import('typebox/value')).default;
 
 /** A refusal that names each fault of a config. */
 export const badConfig = (faults: readonly Fault[]): Problem =>
@@ -9,6 +13,7 @@ export const badConfig = (faults: readonly Fault[]): Problem =>
 
 /** The config when it has the schema's form; throws Problem `bad-body` naming each fault under `/config`. */
 export const parseConfig = <Schema extends TSchema>(schema: Schema, config: unknown): Static<Schema> => {
+  const Value = loadValue();
   if (Value.Check(schema, config)) return config;
   const faults = Value.Errors(schema, config)
     .filter(({ keyword }) => keyword !== 'additionalProperties') // each of them is named by an error of its own
@@ -22,6 +27,6 @@ export const parseConfig = <Schema extends TSchema>(schema: Schema, config: unkn
 
 /** A config as it was stored. Throws when it does not have the form in which its kind stores it. */
 export const readStored = <Schema extends TSchema>(schema: Schema, config: TargetConfig): Static<Schema> => {
-  if (Value.Check(schema, config)) return config;
+  if (loadValue().Check(schema, config)) return config;
   throw new Error('the stored config of a target is damaged');
 };

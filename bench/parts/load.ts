@@ -1,0 +1,103 @@
+import { connect, type Socket } from 'node:net';
+import { latencyOf } from './figures.ts';
+import { serveProgram } from './program.ts';
+import { sampleEvent } from './sample-event.ts';
+
+// The load generator. It shares two cores with what it measures, so it costs as little as it can: HTTP/1.1 by hand over plain sockets,
+// one request at a time on each connection, the next one sent when the answer of the one before is there as a whole.
+
+export interface LoadJob {
+  readonly url: string;
+  readonly token: string;
+  readonly connections: number;
+  readonly seconds: number;
+  /** 1 sends an object, more an array. */
+  readonly eventsPerRequest: number;
+  /** Stands in front of the ids: no two runs may send the same. */
+  readonly runName: string;
+  /** Ends after so many events, if that is before the time. */
+  readonly maxEvents?: number;
+}
+
+export interface LoadResult {
+  readonly events: number;
+  readonly requests: number;
+  readonly seconds: number;
+  readonly latency: { readonly p50: number; readonly p99: number; readonly max: number };
+  readonly over500ms: number;
+  /** Answers other than 202, with how many there were of each status. */
+  readonly refused: Readonly<Record<string, number>>;
+}
+
+const slowMs = 500;
+const headEnd = Buffer.from('\r\n\r\n');
+
+/** How many bytes an answer has as a whole, once its head is there. */
+const lengthOf = (bytes: Buffer): number | undefined => {
+  const end = bytes.indexOf(headEnd);
+  if (end === -1) return undefined;
+  const head = bytes.toString('latin1', 0, end).toLowerCase();
+  const at = head.indexOf('\r\ncontent-length: ');
+  return end + headEnd.length + (at === -1 ? 0 : Number.parseInt(head.slice(at + 18), 10));
+};
+
+const run = async (job: LoadJob): Promise<LoadResult> => {
+  const { hostname, port, host } = new URL(job.url);
+  const head = `POST /v1/events HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${job.token}\r\nContent-Type: application/json\r\n`;
+  const times: number[] = [];
+  const refused: Record<string, number> = {};
+  const maxEvents = job.maxEvents ?? Number.POSITIVE_INFINITY;
+  let number = 0;
+  let events = 0;
+
+  const nextBody = (): string => {
+    const one = () => sampleEvent(`${job.runName}-${number++}`);
+    return job.eventsPerRequest === 1 ? one() : `[${Array.from({ length: job.eventsPerRequest }, one).join(',')}]`;
+  };
+
+  const startedAt = performance.now();
+  const endAt = startedAt + job.seconds * 1000;
+  await Promise.all(Array.from({ length: job.connections }, () => drive()));
+  const seconds = (performance.now() - startedAt) / 1000;
+  const over500ms = times.filter((ms) => ms > slowMs).length;
+  return { events, requests: times.length, seconds, latency: latencyOf(times), over500ms, refused };
+
+  /** One connection, until the time is over. */
+  function drive(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const socket: Socket = connect({ host: hostname, port: Number(port), noDelay: true });
+      let sentAt = 0;
+      let parts: Buffer[] = [];
+      let arrived = 0;
+      let wanted: number | undefined;
+      const send = () => {
+        if (performance.now() >= endAt || number >= maxEvents) {
+          socket.destroy();
+          return resolve();
+        }
+        const body = nextBody(); // ASCII, so its length is its size
+        sentAt = performance.now();
+        socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`, 'latin1');
+      };
+      socket.on('data', (chunk: Buffer) => {
+        arrived += chunk.length;
+        parts.push(chunk);
+        wanted ??= lengthOf(parts.length === 1 ? chunk : Buffer.concat(parts));
+        if (wanted === undefined || arrived < wanted) return;
+        times.push(performance.now() - sentAt);
+        const status = (parts[0] ?? chunk).toString('latin1', 9, 12);
+        if (status === '202') events += job.eventsPerRequest;
+        else refused[status] = (refused[status] ?? 0) + 1;
+        parts = [];
+        arrived = 0;
+        wanted = undefined;
+        send();
+      });
+      socket.on('connect', send);
+      socket.on('error', reject);
+      socket.on('end', () => reject(new Error('The server hung up.')));
+    });
+  }
+};
+
+serveProgram<LoadJob, LoadResult>({}, run);
