@@ -202,3 +202,90 @@ describe('events proxy: a source sends each event once, a slow and faulty GraphQ
     assert.equal(next.status, 401);
   });
 });
+
+describe('events proxy by settings alone: a target without any API call', () => {
+  let first: Receiver;
+  let second: Receiver;
+  let server: TestServer;
+  let sender: string;
+  let operator: string;
+
+  const start = async (env: Readonly<Record<string, string>>, dataFolder?: string) => {
+    server = await startServer(dataFolder === undefined ? { env } : { env, dataFolder });
+    operator = await givenOperator(server);
+    sender = (await givenService(server, operator)).token;
+  };
+  const restart = async (env: Readonly<Record<string, string>>) => {
+    assert.equal(await server.kill('SIGTERM'), 0);
+    await start(env, server.dataFolder);
+  };
+  const targets = async (): Promise<Json[]> => (await call(server, 'GET', '/v1/targets', { token: operator })).body.items;
+  const post = (event: unknown) => call(server, 'POST', '/v1/events', { token: sender, body: event });
+
+  before(async () => {
+    first = await startReceiver();
+    second = await startReceiver();
+    await start({ ENTREPOT_TARGET_GRAPHQL_URL: first.url });
+  });
+  after(async () => {
+    await server.stop();
+    await first.stop();
+    await second.stop();
+  });
+
+  it('ENTREPOT_TARGET_GRAPHQL_URL alone proxies every event with the brand, one request in two seconds, ten attempts', async () => {
+    assert.equal((await post(eventOf(1))).status, 202);
+    await first.waitFor(1, 30_000);
+    assert.deepEqual(inputOf(first.received[0] as Received), { ...eventOf(1), brand: 'testBrand' });
+    const [target, ...others] = await targets();
+    assert.deepEqual(others, []);
+    assert.deepEqual(target.rate, { requests: 1, intervalMs: 2000 });
+    assert.equal(target.retry.attempts, 10);
+    assert.equal(target.config.url, first.url);
+  });
+
+  it('a restart with other settings changes that target and makes no second one; what waited goes the new way', async () => {
+    const [before] = await targets();
+    await call(server, 'POST', `/v1/targets/${before.id}/pause`, { token: operator });
+    assert.equal((await post(eventOf(2))).status, 202);
+    await restart({
+      ENTREPOT_TARGET_GRAPHQL_URL: second.url,
+      ENTREPOT_TARGET_RATE: '50/1s',
+      ENTREPOT_TARGET_RETRIES: '3',
+      ENTREPOT_TARGET_ENRICH: '{"shop":{"id":17}}',
+    });
+    const [target, ...others] = await targets();
+    assert.deepEqual(others, []);
+    assert.equal(target.id, before.id);
+    assert.equal(target.config.url, second.url);
+    assert.deepEqual(target.rate, { requests: 50, intervalMs: 1000 });
+    assert.equal(target.retry.attempts, 4);
+    assert.deepEqual(target.enrich, { shop: { id: 17 } });
+    assert.equal(target.state, 'paused', 'who paused it by hand resumes it by hand');
+
+    await call(server, 'POST', `/v1/targets/${target.id}/resume`, { token: operator });
+    assert.equal((await post(eventOf(3))).status, 202);
+    await second.waitFor(2, 30_000);
+    const inputs = second.received.map(inputOf).sort((one, other) => one.body.number - other.body.number);
+    assert.deepEqual(inputs, [
+      { ...eventOf(2), shop: { id: 17 } },
+      { ...eventOf(3), shop: { id: 17 } },
+    ]);
+    assert.equal(first.received.length, 1);
+  });
+
+  it('a restart without those settings keeps the target as it was, since events may wait for it', async () => {
+    const [before] = await targets();
+    await restart({});
+    assert.deepEqual(await targets(), [before]);
+    assert.equal((await post(eventOf(4))).status, 202);
+    await second.waitFor(3, 30_000);
+  });
+
+  it('enrichment can be switched off', async () => {
+    await restart({ ENTREPOT_TARGET_GRAPHQL_URL: second.url, ENTREPOT_TARGET_RATE: '50/1s', ENTREPOT_TARGET_ENRICH: '{}' });
+    assert.equal((await post(eventOf(5))).status, 202);
+    await second.waitFor(4, 30_000);
+    assert.deepEqual(inputOf(second.received[3] as Received), eventOf(5));
+  });
+});
