@@ -22,54 +22,60 @@ export interface Ids {
   next(kind: IdKind): string;
 }
 
+// TypeID writes the 128 bits of a UUID as 26 characters of Crockford's base 32, with two zero bits in front. So the characters fall
+// together with the parts of a UUIDv7: ten are the time (48 bits), four are version, counter, variant and two bits of chance, twelve are chance.
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
-const randomPoolBytes = 4096;
+const timeCharacters = 10;
+const chanceCharacters = 12;
+const randomBytesInId = 1 + chanceCharacters;
+const maxCounter = 0xfff;
+
+const characterOf = (value: number): string => alphabet.charAt(value & 31);
+
+const timeText = (ms: number): string => {
+  let text = '';
+  for (let rest = ms, index = 0; index < timeCharacters; index += 1) {
+    text = characterOf(rest % 32) + text;
+    rest = Math.floor(rest / 32);
+  }
+  return text;
+};
 
 export const createIds = (now: () => number): Ids => {
-  const pool = Buffer.alloc(randomPoolBytes);
-  let used = randomPoolBytes;
+  const randomPool = Buffer.alloc(256 * randomBytesInId);
+  let used = randomPool.length;
   let lastMs = 0;
+  let lastTimeText = timeText(0);
   let counter = 0;
 
-  /** A fresh millisecond starts its 12-bit counter low enough to leave room; a full one borrows the next millisecond. */
+  /** Within a millisecond the counter grows; a full one borrows the next millisecond. */
   const tick = () => {
     const ms = now();
-    if (ms > lastMs) {
-      lastMs = ms;
-      counter = 0;
-    } else if (counter < 0xfff) {
+    if (ms <= lastMs && counter < maxCounter) {
       counter += 1;
-    } else {
-      lastMs += 1;
-      counter = 0;
+      return;
     }
+    lastMs = Math.max(ms, lastMs + 1);
+    lastTimeText = timeText(lastMs);
+    counter = 0;
   };
 
   return {
     next(kind) {
       tick();
-      if (used + 8 > randomPoolBytes) {
-        randomFillSync(pool);
+      if (used === randomPool.length) {
+        randomFillSync(randomPool);
         used = 0;
       }
-      const bytes = pool.subarray(used, used + 8);
-      used += 8;
-      // 128 bits as UUIDv7: 48 of time, 4 of version, 12 of counter, 2 of variant, 62 of chance.
-      const high = BigInt(lastMs);
-      const value = (high << 80n) | (7n << 76n) | (BigInt(counter) << 64n) | (2n << 62n) | (bytes.readBigUInt64BE() >> 2n);
-      return `${idPrefixes[kind]}_${toBase32(value)}`;
+      const middle = (7 << 16) | (counter << 4) | (2 << 2) | ((randomPool[used] ?? 0) & 3);
+      let text = characterOf(middle >> 15) + characterOf(middle >> 10) + characterOf(middle >> 5) + characterOf(middle);
+      for (let index = 1; index < randomBytesInId; index += 1) text += characterOf(randomPool[used + index] ?? 0);
+      used += randomBytesInId;
+      return `${idPrefixes[kind]}_${lastTimeText}${text}`;
     },
   };
 };
 
-/** 26 characters of Crockford's base 32, the way TypeID writes a UUID. */
-const toBase32 = (value: bigint): string => {
-  let text = '';
-  // Two halves keep the arithmetic in plain numbers: 13 characters are 65 bits, and 5 bits at a time never cross a word here.
-  for (let shift = 125n; shift >= 0n; shift -= 25n) {
-    const width = shift === 125n ? 1 : 5;
-    const chunk = Number((value >> shift) & (width === 1 ? 0x1fn : 0x1ffffffn));
-    for (let index = width - 1; index >= 0; index -= 1) text += alphabet.charAt((chunk >>> (5 * index)) & 31);
-  }
-  return text;
-};
+/** All ids of a kind that were made before `ms` sort before this one, all later ones behind it. */
+export const idBorder = (kind: IdKind, ms: number): string =>
+  `${idPrefixes[kind]}_${timeText(Math.max(0, ms))}${'0'.repeat(4 + chanceCharacters)}`;

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { ask, exchange, startSampleServer } from './sample-server.ts';
 
 const json = { 'content-type': 'application/json' };
-const post = (url: string, body: BodyInit, headers: Record<string, string> = json) => ask(url, { method: 'POST', body, headers });
+const post = (url: string, body: string | Buffer<ArrayBuffer>, headers: Record<string, string> = json) =>
+  ask(url, { method: 'POST', body, headers });
 
 test('broken JSON is refused with the position where it breaks', async (t) => {
   const { url } = await startSampleServer(t);
@@ -141,7 +142,7 @@ test('a streamed body may take long as long as it flows, and is 408 when it stal
 });
 
 test('a body that nobody reads does not hold the connection for ever', async (t) => {
-  const { port } = await startSampleServer(t);
+  const { port } = await startSampleServer(t, { requestTimeLimitMs: 200 });
   const endless = 'POST /v1/payments HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{';
   const answer = await exchange(port, [endless]);
   assert.match(answer, /^HTTP\/1\.1 401 /);

@@ -72,7 +72,8 @@ export const expectationHandler =
   (request: IncomingMessage, response: ServerResponse): void => {
     const problem = new Problem('expectation-failed', 'Only `Expect: 100-continue` is known.');
     const requestId = ids.next('request');
-    const headers = { ...securityHeaders, 'x-request-id': requestId, 'content-type': problemMediaType, connection: 'close' };
-    response.writeHead(problem.status, headers).end(JSON.stringify(problemDocument(problem, requestId)));
+    const body = JSON.stringify(problemDocument(problem, requestId));
+    const headers = { 'x-request-id': requestId, 'content-type': problemMediaType, 'content-length': Buffer.byteLength(body) };
+    response.writeHead(problem.status, { ...securityHeaders, ...headers, connection: 'close' }).end(body);
     log.info({ requestId, status: problem.status, problem: problem.kind, address: request.socket.remoteAddress }, 'request.malformed');
   };

@@ -19,10 +19,8 @@ declare module 'fastify' {
   }
 }
 
-/** How long the rest of a body may go on arriving after the answer. Cut at once, many clients would see a reset and not the answer. */
-const lingerMs = 5000;
-
-const linger = (request: FastifyRequest): void => {
+/** The rest of a body may go on arriving for a while after the answer. Cut at once, many clients would see a reset and not the answer. */
+const linger = (request: FastifyRequest, lingerMs: number): void => {
   const { raw } = request;
   if (request.body instanceof Readable) request.body.destroy();
   raw.resume();
@@ -32,11 +30,14 @@ const linger = (request: FastifyRequest): void => {
 
 const lengthOf = (value: unknown): number | undefined => (value === undefined ? undefined : Number(value));
 
-/** Logs and counts every answer once: one wide line, without query, body or token. */
-export const addRequestLog = (app: FastifyInstance, { log, metrics }: { log: Log; metrics: RequestMetrics }): void => {
+/** Logs and counts every answer once: one wide line, without query, body or token. The rest of its body is waited for up to `lingerMs`. */
+export const addRequestLog = (
+  app: FastifyInstance,
+  { log, metrics, lingerMs }: { log: Log; metrics: RequestMetrics; lingerMs: number },
+): void => {
   app.decorateRequest('refusedAs', undefined);
   app.addHook('onResponse', (request, reply, done) => {
-    if (!request.raw.complete) linger(request);
+    if (!request.raw.complete) linger(request, lingerMs);
     const { config } = request.routeOptions;
     const route = config.url ?? 'none';
     const { elapsedTime, statusCode } = reply;

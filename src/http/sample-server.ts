@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import type { TestContext } from 'node:test';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Caller, Scope } from '../foundation/caller.ts';
 import { createClock } from '../foundation/clock.ts';
@@ -88,117 +89,114 @@ const SignIn = Type.Union([
 
 const Thing = Type.Object({ id: Type.String() }, { examples: [{ id: 'thing_1' }] });
 
-const addSampleRoutes = (app: App, release: Promise<void>): void => {
+const sampleRoutes = (release: Promise<void>): FastifyPluginAsyncTypebox => {
   let made = 0;
   const thing = { config: { access: 'public' }, schema: { summary: 'A thing' } } as const;
 
-  app.register(
-    async (routes) => {
-      routes.post(
-        '/payments',
-        {
-          config: { access: 'events:send' },
-          schema: { summary: 'Pay', body: Payment, response: { 201: Payment, ...refusals(409, 'bad-event') } },
+  return async (routes) => {
+    routes.post(
+      '/payments',
+      {
+        config: { access: 'events:send' },
+        schema: { summary: 'Pay', body: Payment, response: { 201: Payment, ...refusals(409, 'bad-event') } },
+      },
+      async (request, reply) => reply.code(201).send(request.body),
+    );
+    routes.post(
+      '/sessions',
+      {
+        config: { access: 'public' },
+        schema: { summary: 'Sign in', body: SignIn, response: { 201: Thing, ...refusals('bad-credentials') } },
+      },
+      async (_request, reply) => reply.code(201).send({ id: 'ses_1' }),
+    );
+    routes.get(
+      '/things',
+      {
+        config: { access: 'events:read' },
+        schema: {
+          summary: 'List things',
+          querystring: Type.Object({ ...listQuery, isNew: Type.Optional(Type.Boolean()), tag: Type.Optional(Type.Array(Type.String())) }),
+          response: { 200: pageOf(Thing), ...refusals('bad-cursor') },
         },
-        async (request, reply) => reply.code(201).send(request.body),
-      );
-      routes.post(
-        '/sessions',
-        {
-          config: { access: 'public' },
-          schema: { summary: 'Sign in', body: SignIn, response: { 201: Thing, ...refusals('bad-credentials') } },
+      },
+      (request, reply) => {
+        sendPage(request, reply, { items: [{ id: JSON.stringify(request.query) }], nextCursor: 'next&1' });
+      },
+    );
+    routes.get(
+      '/things/:id',
+      {
+        config: { access: 'signed-in' },
+        schema: {
+          summary: 'One thing',
+          params: Type.Object({ id: Type.Integer() }),
+          response: { 200: Type.Unknown(), ...refusals(404) },
         },
-        async (_request, reply) => reply.code(201).send({ id: 'ses_1' }),
-      );
-      routes.get(
-        '/things',
-        {
-          config: { access: 'events:read' },
-          schema: {
-            summary: 'List things',
-            querystring: Type.Object({ ...listQuery, isNew: Type.Optional(Type.Boolean()), tag: Type.Optional(Type.Array(Type.String())) }),
-            response: { 200: pageOf(Thing), ...refusals('bad-cursor') },
-          },
+      },
+      async (request) => ({ id: request.params.id, caller: callerOf(request).id, address: addressOf(request) }),
+    );
+    routes.patch('/things/:id', { ...thing, schema: { summary: 'Change', body: Type.Object({}) } }, async (request) => request.body);
+    routes.post(
+      '/things',
+      {
+        config: { access: 'events:send', isIdempotent: true },
+        schema: { summary: 'Make', body: Type.Unknown(), response: { 201: Thing } },
+      },
+      async (request, reply) => {
+        made += 1;
+        if (JSON.stringify(request.body) === '"refuse"') throw new Problem('conflict', 'Not now.');
+        if (JSON.stringify(request.body) === '"wait"') await release;
+        return reply.code(201).send({ id: `thing_${made}` });
+      },
+    );
+    routes.post(
+      '/secrets',
+      {
+        config: { access: 'events:send', isIdempotent: true, showsSecret: true },
+        schema: {
+          summary: 'Make a secret',
+          body: Type.Unknown(),
+          response: { 201: Type.Object({ id: Type.String(), secret: Type.String() }) },
         },
-        (request, reply) => {
-          sendPage(request, reply, { items: [{ id: JSON.stringify(request.query) }], nextCursor: 'next&1' });
-        },
-      );
-      routes.get(
-        '/things/:id',
-        {
-          config: { access: 'signed-in' },
-          schema: {
-            summary: 'One thing',
-            params: Type.Object({ id: Type.Integer() }),
-            response: { 200: Type.Unknown(), ...refusals(404) },
-          },
-        },
-        async (request) => ({ id: request.params.id, caller: callerOf(request).id, address: addressOf(request) }),
-      );
-      routes.patch('/things/:id', { ...thing, schema: { summary: 'Change', body: Type.Object({}) } }, async (request) => request.body);
-      routes.post(
-        '/things',
-        {
-          config: { access: 'events:send', isIdempotent: true },
-          schema: { summary: 'Make', body: Type.Unknown(), response: { 201: Thing } },
-        },
-        async (request, reply) => {
-          made += 1;
-          if (JSON.stringify(request.body) === '"refuse"') throw new Problem('conflict', 'Not now.');
-          if (JSON.stringify(request.body) === '"wait"') await release;
-          return reply.code(201).send({ id: `thing_${made}` });
-        },
-      );
-      routes.post(
-        '/secrets',
-        {
-          config: { access: 'events:send', isIdempotent: true, showsSecret: true },
-          schema: {
-            summary: 'Make a secret',
-            body: Type.Unknown(),
-            response: { 201: Type.Object({ id: Type.String(), secret: Type.String() }) },
-          },
-        },
-        async (_request, reply) => reply.code(201).send({ id: 'sec_1', secret: 'hush' }),
-      );
-      routes.post(
-        '/lines',
-        {
-          ...thing,
-          schema: { summary: 'Send lines', consumes: ['application/json', 'application/x-ndjson'], response: { 200: Type.Unknown() } },
-        },
-        async (request) => {
-          let bytes = 0;
-          for await (const chunk of bodyStream(request)) bytes += chunk.length;
-          return { bytes };
-        },
-      );
-      routes.post(
-        '/echo',
-        { ...thing, config: { access: 'public', checksBodyItself: true }, schema: { summary: 'Echo', body: Payment } },
-        async (request) => ({ body: request.body ?? null, text: request.rawBody ?? null }),
-      );
-      routes.get('/unknown-values', { ...thing, schema: { summary: 'Values', response: { 200: Thing } } }, async () => ({
-        id: 'x',
-        more: { a: [1, null, { b: true }] },
-      }));
-      routes.get('/trace-context', thing, async (request) => request.traceContext);
-      routes.get('/broken', thing, async () => {
-        throw new Error('the password is hunter2');
-      });
-      routes.get('/foreign-error', thing, async () => {
-        throw Object.assign(new Error('secret detail'), { statusCode: 404, code: 'ENOENT' });
-      });
-      routes.get('/away', thing, async () => {
-        throw new Unavailable('postgres://user:pass@db is away', { retryAfterMs: 2500 });
-      });
-      routes.get('/live', { ...thing, schema: { summary: 'Live', produces: ['text/event-stream'] } }, async (_request, reply) =>
-        reply.type('text/event-stream').send('data: 1\n\n'),
-      );
-    },
-    { prefix: '/v1' },
-  );
+      },
+      async (_request, reply) => reply.code(201).send({ id: 'sec_1', secret: 'hush' }),
+    );
+    routes.post(
+      '/lines',
+      {
+        ...thing,
+        schema: { summary: 'Send lines', consumes: ['application/json', 'application/x-ndjson'], response: { 200: Type.Unknown() } },
+      },
+      async (request) => {
+        let bytes = 0;
+        for await (const chunk of bodyStream(request)) bytes += chunk.length;
+        return { bytes };
+      },
+    );
+    routes.post(
+      '/echo',
+      { ...thing, config: { access: 'public', checksBodyItself: true }, schema: { summary: 'Echo', body: Payment } },
+      async (request) => ({ body: request.body ?? null, text: request.rawBody ?? null }),
+    );
+    routes.get('/unknown-values', { ...thing, schema: { summary: 'Values', response: { 200: Thing } } }, async () => ({
+      id: 'x',
+      more: { a: [1, null, { b: true }] },
+    }));
+    routes.get('/trace-context', thing, async (request) => request.traceContext);
+    routes.get('/broken', thing, async () => {
+      throw new Error('the password is hunter2');
+    });
+    routes.get('/foreign-error', thing, async () => {
+      throw Object.assign(new Error('secret detail'), { statusCode: 404, code: 'ENOENT' });
+    });
+    routes.get('/away', thing, async () => {
+      throw new Unavailable('postgres://user:pass@db is away', { retryAfterMs: 2500 });
+    });
+    routes.get('/live', { ...thing, schema: { summary: 'Live', produces: ['text/event-stream'] } }, async (_request, reply) =>
+      reply.type('text/event-stream').send('data: 1\n\n'),
+    );
+  };
 };
 
 export interface SampleServer {
@@ -233,7 +231,7 @@ export const startSampleServer = async (
     metrics: createMetrics(),
     ...needs,
   });
-  addSampleRoutes(app, promise);
+  app.register(sampleRoutes(promise), { prefix: '/v1' });
   more?.(app);
   const url = await app.listen({ port: 0, host: '127.0.0.1' });
   test.after(() => {

@@ -68,6 +68,7 @@ const maxHeaderBytes = 16 * 1024;
 /** An id of 255 characters, each up to 12 characters as percent-encoded UTF-8, with room to spare. */
 const maxPathPartLength = 4096;
 const maxHeaderTimeMs = 20_000;
+const maxLingerMs = 5000;
 
 /** Between requests a connection may rest longer than load balancers let it (60 s), so that it is they who hang up. */
 const keepAliveMs = 72_000;
@@ -138,7 +139,7 @@ export const createServer = (needs: ServerNeeds): App => {
   addJsonBodies(app, requestTimeLimitMs);
   addStreamBodies(app, requestTimeLimitMs);
   warmUpOnListen(app, validation, log);
-  addRequestLog(app, { log, metrics: needs.metrics });
+  addRequestLog(app, { log, metrics: needs.metrics, lingerMs: Math.min(requestTimeLimitMs, maxLingerMs) });
 
   const table = watchRoutes(app, needs);
   app.addHook('onRequest', admission(needs.isStopping));

@@ -80,13 +80,15 @@ const listening = (child: ChildProcess, output: () => string) =>
     const limit = setTimeout(() => give(new Error(`The server does not listen:\n${output()}`)), startLimitMs);
     const onExit = (code: number | null) => give(new Error(`The server ended with ${code}:\n${output()}`));
     child.once('exit', onExit);
-    child.stdout?.on('data', () => {
+    const look = () => {
       const line = output()
         .split('\n')
         .find((one) => one.includes('"message":"server.listening"'));
       if (!line) return;
       clearTimeout(limit);
       child.off('exit', onExit);
+      child.stdout?.off('data', look);
       resolve((JSON.parse(line) as { url: string }).url);
-    });
+    };
+    child.stdout?.on('data', look);
   });

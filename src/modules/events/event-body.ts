@@ -20,13 +20,19 @@ const assertSize = (content: string, at: string) => {
   }
 };
 
-const assertTypeIsFree = ({ type }: EventIn, at: string) => {
-  if (isReservedType(type)) {
-    throw new Problem('reserved-type', `Only the server itself tells ${type}.`, {
-      errors: [{ in: 'body', at: `${at}/type`, why: 'is reserved' }],
-    });
-  }
+const assertTypeIsFree = ({ type }: EventIn, { value, at }: Item) => {
+  if (!isReservedType(type)) return;
+  const isByName = (value as { type?: unknown }).type === undefined; // an object, since it was found to be an event
+  throw new Problem('reserved-type', `Only the server itself tells ${type}.`, {
+    errors: [{ in: 'body', at: `${at}/${isByName ? 'name' : 'type'}`, why: 'is reserved' }],
+  });
 };
+
+interface Item {
+  readonly value: unknown;
+  readonly content: string;
+  readonly at: string;
+}
 
 /** One event from the parsed body and its text. Throws `bad-event`, `reserved-type` or `too-large`. */
 export const readOne = (value: unknown, content: string, at: string, check: Check): EventIn => {
@@ -48,7 +54,7 @@ export const readArray = (values: readonly unknown[], text: string, check: Check
   );
 };
 
-const readAll = (items: readonly { value: unknown; content: string; at: string }[], check: Check): readonly EventIn[] => {
+const readAll = (items: readonly Item[], check: Check): readonly EventIn[] => {
   const events: EventIn[] = [];
   const faults = [];
   for (const { value, content, at } of items) {
@@ -63,7 +69,10 @@ const readAll = (items: readonly { value: unknown; content: string; at: string }
       errors: faults.slice(0, maxFaultsNamed),
     });
   }
-  for (const [index, event] of events.entries()) assertTypeIsFree(event, items[index]?.at ?? '');
+  for (const [index, item] of items.entries()) {
+    const event = events[index];
+    if (event) assertTypeIsFree(event, item);
+  }
   return events;
 };
 

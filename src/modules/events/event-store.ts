@@ -3,6 +3,7 @@ import type { Database, RepeatedStatement, Trx, Write } from '../../database/dat
 import type { FactRow, Tables } from '../../database/tables.ts';
 import { slot, template } from '../../database/template.ts';
 import type { Caller, TenantScope } from '../../foundation/caller.ts';
+import { idBorder } from '../../foundation/ids.ts';
 import type { PageRequest } from '../../foundation/page.ts';
 import { decodeCursor } from '../../foundation/page.ts';
 import type { IncomingEvent } from '../../intake/intake.ts';
@@ -230,14 +231,14 @@ export const createEventStore = (database: Database) => {
       return row?.amount ?? 0;
     },
 
-    /** Finished facts that came in before `before`, oldest first: what retention may remove. */
+    /** Finished facts that came in before `before`, oldest first: what retention may remove. Ids sort by time, so newer ones are not looked at. */
     findExpired: (before: number, limit: number): Promise<readonly { id: string; position: number }[]> =>
       read
         .selectFrom('facts')
         .select(['id', 'position'])
-        .where('receivedAt', '<', before)
+        .where('id', '<', idBorder('fact', before))
         .where('state', 'in', ['delivered', 'no-target'])
-        .orderBy('position')
+        .orderBy('id')
         .limit(limit)
         .execute(),
 

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Database, RepeatedStatement, Write } from '../../database/database.ts';
 import { slot, template } from '../../database/template.ts';
 import type { Caller, TenantScope } from '../../foundation/caller.ts';
@@ -90,7 +91,13 @@ export const createTraceStore = (database: Database) => {
         build
           .deleteFrom('traceEntries')
           .where('seq', 'in', (eb) =>
-            eb.selectFrom('traceEntries').select('seq').where('at', '<', before).where('kind', '!=', 'event').orderBy('seq').limit(limit),
+            eb
+              .selectFrom('traceEntries')
+              .select('seq')
+              .where('at', '<', before)
+              .where(sql<boolean>`"kind" <> 'event'`)
+              .orderBy('at')
+              .limit(limit),
           )
           .compile(),
       ]);

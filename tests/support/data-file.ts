@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+type Row = Record<string, unknown>;
+
+/** The data of a server that is not running, or that another process may look at: read-only, whatever is asked. */
+export const readData = <T>(dataFolder: string, look: (rows: (sql: string) => Row[]) => T): T => {
+  const file = new DatabaseSync(join(dataFolder, 'entrepot.db'), { readOnly: true });
+  try {
+    return look((sql) => file.prepare(sql).all() as Row[]);
+  } finally {
+    file.close();
+  }
+};
+
+/** What must hold in the data whenever no transaction is open, whatever happened to the server before: each finds rows that break it. */
+const invariants: Readonly<Record<string, string>> = {
+  'the counts of deliveries are those of the rows (under way counts where it was before)': `
+    select coalesce(counted.targetId, kept.targetId) as target, coalesce(counted.state, kept.state) as state, counted.amount as counted, kept.amount as kept
+    from (select targetId, case when state <> 'delivering' then state when attempts > 0 then 'retrying' else 'waiting' end as state, count(*) as amount
+      from deliveries group by 1, 2) as counted
+    full join (select * from deliveryCounts where amount <> 0) as kept on kept.targetId = counted.targetId and kept.state = counted.state
+    where counted.amount is not kept.amount`,
+  'a fact knows how many of its deliveries are open and stuck': `
+    select facts.id, facts.openDeliveries, facts.stuckDeliveries, open.amount as open, stuck.amount as stuck from facts
+    left join (select factPosition, count(*) as amount from deliveries where state in ('waiting', 'delivering', 'retrying') group by 1) as open
+      on open.factPosition = facts.position
+    left join (select factPosition, count(*) as amount from deliveries where state in ('dead', 'parked') group by 1) as stuck
+      on stuck.factPosition = facts.position
+    where facts.openDeliveries <> coalesce(open.amount, 0) or facts.stuckDeliveries <> coalesce(stuck.amount, 0)`,
+  'the state of a fact follows from its deliveries': `
+    select id, state, openDeliveries, stuckDeliveries from facts
+    left join (select factPosition, count(*) as amount from deliveries group by 1) as made on made.factPosition = facts.position
+    where state <> case when made.amount is null then case when state = 'accepted' then 'accepted' else 'no-target' end
+      when openDeliveries > 0 then 'waiting' when stuckDeliveries > 0 then 'dead' else 'delivered' end`,
+  'an event is there once': 'select tenantId, eventId, senderId, source from facts group by 1, 2, 3, 4 having count(*) > 1',
+  'a fact has its content, and no content is left without its fact': `
+    select facts.position as fact, factContents.position as content from facts full join factContents on factContents.position = facts.position
+    where facts.position is null or factContents.position is null`,
+  'a fact goes to a target once': 'select factId, targetId from deliveries group by 1, 2 having count(*) > 1',
+  'the routed ones are counted': `
+    select tenantId, amount, counted from factCounts
+    join (select tenantId as tenant, count(*) as counted from facts where state <> 'accepted' group by 1) on tenant = tenantId
+    where name = 'routed' and amount <> counted`,
+  'the trace of a fact begins with its acceptance, once': `
+    select facts.id, began.amount from facts
+    left join (select subject, count(*) as amount from traceEntries where what = 'accepted' group by 1) as began on began.subject = facts.id
+    where began.amount is not 1`,
+  'the trace tells every attempt and every end': `
+    select deliveries.id, deliveries.state, deliveries.attempts, tried.amount as told, ended.amount as ended from deliveries
+    left join (select deliveryId, count(*) as amount from traceEntries where what = 'attempted' group by 1) as tried on tried.deliveryId = deliveries.id
+    left join (select deliveryId, count(*) as amount from traceEntries where what = 'delivered' group by 1) as ended on ended.deliveryId = deliveries.id
+    left join (select distinct deliveryId from traceEntries where what = 'replayed') as again on again.deliveryId = deliveries.id
+    where again.deliveryId is null
+      and (deliveries.attempts <> coalesce(tried.amount, 0) or (deliveries.state = 'delivered') <> (coalesce(ended.amount, 0) = 1))`,
+  'what is held waits behind a head that is still to be delivered': `
+    select deliveries.id, deliveries.targetId, deliveries.orderingKey, head.state from deliveries
+    left join laneKeys on laneKeys.targetId = deliveries.targetId and laneKeys.orderingKey = deliveries.orderingKey
+    left join deliveries as head on head.id = laneKeys.headId
+    where deliveries.isHeld = 1 and (deliveries.state not in ('waiting', 'retrying') or laneKeys.headId is null
+      or (laneKeys.isBlocked = 0 and (head.id is null or head.state not in ('waiting', 'retrying', 'delivering'))))`,
+};
+
+/** Fails with the rows that break an invariant of the data, or when SQLite finds the file damaged. */
+export const assertSound = (dataFolder: string): void =>
+  readData(dataFolder, (rows) => {
+    assert.deepEqual(rows('pragma integrity_check').map((row) => ({ ...row })), [{ integrity_check: 'ok' }]);
+    for (const [claim, sql] of Object.entries(invariants)) {
+      const broken = rows(sql);
+      assert.equal(broken.length, 0, `${claim}; ${broken.length} rows say otherwise: ${JSON.stringify(broken.slice(0, 5))}`);
+    }
+  });
