@@ -14,7 +14,8 @@ const wantedRatio = 0.5;
 /** Both servers run all the time; each gets the load in turn, so that what the machine does meanwhile hits both alike. */
 export const acceptOne: Claim = {
   name: 'accept-one',
-  title: 'Accept one event a request, 64 connections, durable, against bare Fastify that checks the token and the schema and stores nothing',
+  title:
+    'Accept one event a request, 64 connections, durable, against bare Fastify that checks the token and the schema and stores nothing',
   reach: `≥ ${wantedRatio} of its rate (0.8 is the goal), no answer over 500 ms`,
   async measure(say) {
     const load = await startProgram('load.ts');

@@ -131,7 +131,7 @@ export const compose = async (
       async stop() {
         isStopping = true;
         await live.worker.stop();
-        await app.close();
+        await closeRequests(app);
         await intake.close();
         await Promise.all(workers.map((worker) => worker.stop()));
         await delivery.close();
@@ -142,6 +142,16 @@ export const compose = async (
     await closeQuietly(database);
     throw error;
   }
+};
+
+/** Requests that are under way when the server stops may take this long to end. */
+const requestBudgetMs = 2_000;
+
+/** Who has connected and asks for nothing, or is still sending, must not keep deliveries from being ended in good order: it is cut off then. */
+const closeRequests = async (app: App) => {
+  const cutOff = setTimeout(() => app.server.closeAllConnections(), requestBudgetMs);
+  await app.close();
+  clearTimeout(cutOff);
 };
 
 const showDeliveries = (metrics: Metrics, counts: () => Promise<readonly { targetId: string; state: string; amount: number }[]>) => {

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
-import { latencyOf } from './figures.ts';
+import { type Latency, latencyOf } from './figures.ts';
+import { createMessageReader } from './http-bytes.ts';
 import { serveProgram } from './program.ts';
 import { sampleEvent } from './sample-event.ts';
 
@@ -23,24 +24,13 @@ export interface LoadResult {
   readonly events: number;
   readonly requests: number;
   readonly seconds: number;
-  readonly latency: { readonly p50: number; readonly p99: number; readonly max: number };
+  readonly latency: Latency;
   readonly over500ms: number;
   /** Answers other than 202, with how many there were of each status. */
   readonly refused: Readonly<Record<string, number>>;
 }
 
 const slowMs = 500;
-const headEnd = Buffer.from('\r\n\r\n');
-
-/** How many bytes an answer has as a whole, once its head is there. */
-const lengthOf = (bytes: Buffer): number | undefined => {
-  const end = bytes.indexOf(headEnd);
-  if (end === -1) return undefined;
-  const head = bytes.toString('latin1', 0, end).toLowerCase();
-  const at = head.indexOf('\r\ncontent-length: ');
-  return end + headEnd.length + (at === -1 ? 0 : Number.parseInt(head.slice(at + 18), 10));
-};
-
 const run = async (job: LoadJob): Promise<LoadResult> => {
   const { hostname, port, host } = new URL(job.url);
   const head = `POST /v1/events HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${job.token}\r\nContent-Type: application/json\r\n`;
@@ -67,9 +57,6 @@ const run = async (job: LoadJob): Promise<LoadResult> => {
     return new Promise((resolve, reject) => {
       const socket: Socket = connect({ host: hostname, port: Number(port), noDelay: true });
       let sentAt = 0;
-      let parts: Buffer[] = [];
-      let arrived = 0;
-      let wanted: number | undefined;
       const send = () => {
         if (performance.now() >= endAt || number >= maxEvents) {
           socket.destroy();
@@ -79,20 +66,14 @@ const run = async (job: LoadJob): Promise<LoadResult> => {
         sentAt = performance.now();
         socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`, 'latin1');
       };
-      socket.on('data', (chunk: Buffer) => {
-        arrived += chunk.length;
-        parts.push(chunk);
-        wanted ??= lengthOf(parts.length === 1 ? chunk : Buffer.concat(parts));
-        if (wanted === undefined || arrived < wanted) return;
+      const read = createMessageReader((answer) => {
         times.push(performance.now() - sentAt);
-        const status = (parts[0] ?? chunk).toString('latin1', 9, 12);
+        const status = answer.slice(9, 12);
         if (status === '202') events += job.eventsPerRequest;
         else refused[status] = (refused[status] ?? 0) + 1;
-        parts = [];
-        arrived = 0;
-        wanted = undefined;
         send();
       });
+      socket.on('data', read);
       socket.on('connect', send);
       socket.on('error', reject);
       socket.on('end', () => reject(new Error('The server hung up.')));

@@ -24,7 +24,8 @@ export interface ThisServer {
   readonly startMs: number;
   /** Resolves when it has nothing more to do: it used next to no processor time for a while. */
   rest(): Promise<void>;
-  stop(): Promise<void>;
+  /** Ends it in an orderly way and removes its data, unless another start is to go on with them. */
+  stop(options?: { keepsData: boolean }): Promise<void>;
 }
 
 export const makeDataFolder = (): string => mkdtempSync(join(tmpdir(), 'entrepot-bench-'));
@@ -32,14 +33,15 @@ export const makeDataFolder = (): string => mkdtempSync(join(tmpdir(), 'entrepot
 /** Starts the server on a data folder (a new one unless given, removed at the end) and signs an operator and a source in. */
 export const startThisServer = async ({ dataFolder = makeDataFolder() }: { dataFolder?: string } = {}): Promise<ThisServer> => {
   const logFile = join(dataFolder, 'server.log');
-  const log = openSync(logFile, 'a');
+  const log = openSync(logFile, 'w');
   const child = spawn(process.execPath, [...(process.env.BENCH_NODE_OPTIONS?.split(' ') ?? []), entry, 'serve'], {
-    stdio: ['ignore', log, 'inherit'],
+    stdio: ['ignore', log, log],
     env: {
       PATH: process.env.PATH,
       ENTREPOT_DATA: dataFolder,
       ENTREPOT_PORT: '0',
       ENTREPOT_OPERATOR: `${operator.username}:${operator.password}`,
+      ...JSON.parse(process.env.BENCH_ENV ?? '{}'),
     },
   });
   closeSync(log);
@@ -62,10 +64,10 @@ export const startThisServer = async ({ dataFolder = makeDataFolder() }: { dataF
         idle = processorMsOf(pid) - before <= 10 ? idle + 1 : 0;
       }
     },
-    async stop() {
+    async stop({ keepsData } = { keepsData: false }) {
       child.kill('SIGTERM');
       await exited;
-      rmSync(dataFolder, { recursive: true, force: true });
+      if (!keepsData) rmSync(dataFolder, { recursive: true, force: true });
     },
   };
 };

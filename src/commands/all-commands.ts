@@ -16,7 +16,7 @@ export const allCommands: Readonly<Record<string, CommandRow>> = {
   },
   demo: {
     summary: 'Show everything at work: a server, a source, and a target that fails now and then.',
-    usage: 'entrepot demo [--seconds 30]',
+    usage: 'entrepot demo [--seconds 30] [--rate 1/2s] [--events-every 100ms]',
     load: async () => (await import('./demo.ts')).demo,
   },
   settings: {

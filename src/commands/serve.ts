@@ -7,12 +7,15 @@ import { readSecretKey } from '../config/secret-key-file.ts';
 import type { Settings } from '../config/settings.ts';
 import { claimDataFolder, DataFolderInUse } from '../database/data-folder.ts';
 import { DataIsNewer } from '../database/migrate.ts';
+import { giveBackMemory } from '../foundation/memory.ts';
 import { Problem } from '../foundation/problem.ts';
 import { createMetricsServer } from '../http/metrics-routes.ts';
 import { createLog } from '../telemetry/pino-log.ts';
 import type { Command } from './command.ts';
 import { welcome } from './welcome.ts';
 
+/** When the start is surely over, warm-ups included. */
+const settleMs = 2_500;
 /** After this a stop is done, whatever is still open. */
 const stopLimitMs = 9_500;
 /** EX_UNAVAILABLE of sysexits: it cannot start as things stand. */
@@ -36,6 +39,7 @@ export const serve: Command = async (args, env) => {
     system.start();
     welcome({ url, settings, setUpToken: system.setUpToken, isTerminal: process.stdout.isTTY === true });
     log.info({ url, data: settings.data, role: settings.role, startMs: Math.round(performance.now()) }, 'server.listening');
+    setTimeout(giveBackMemory, settleMs).unref();
     const signal = await firstSignal();
     log.info({ signal }, 'server.stopping');
     await stop(system, () => log.flush());

@@ -1,5 +1,6 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
+import { giveBackMemory } from '../foundation/memory.ts';
 import type { Write, WriteResult } from './database.ts';
 import { type SqliteFailure, type SqliteReply, type SqliteRequest, type SqliteThreadData, WriteWasRefused } from './sqlite-messages.ts';
 
@@ -161,11 +162,15 @@ const answer = (request: SqliteRequest): SqliteReply['result'] => {
 const port = parentPort;
 if (!port) throw new Error('This file runs as a worker thread.');
 
+/** When the start is surely over. */
+const settleMs = 2_000;
+
 const respond = (id: number, result: SqliteReply['result']) => port.postMessage({ id, result } satisfies SqliteReply);
 
 try {
   connection = openConnection();
   respond(0, { kind: 'done' });
+  setTimeout(giveBackMemory, settleMs).unref();
 } catch (error) {
   respond(0, { kind: 'failure', failure: toFailure(error) });
 }

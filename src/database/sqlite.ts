@@ -12,6 +12,7 @@ const maxActsInGroup = 512;
 /** The writer is held this long at the most. */
 const transactionLimitMs = 10_000;
 const readerCount = 2;
+const busyReaderLoad = 4;
 
 interface WaitingAct {
   readonly writes: readonly Write[];
@@ -103,7 +104,9 @@ export const openSqlite = async (file: string): Promise<Database> => {
     }
   };
 
-  const readFrom = () => readers.reduce((least, reader) => (reader.load < least.load ? reader : least));
+  /** A reader is a thread, and a thread costs memory: the next one starts when those before have something to do. */
+  const readFrom = () =>
+    readers.find(({ load }) => load < busyReaderLoad) ?? readers.reduce((least, reader) => (reader.load < least.load ? reader : least));
 
   const read = queriesOver(async (sql, parameters) => {
     const [result] = await readFrom().rows({ kind: 'query', sql, parameters });

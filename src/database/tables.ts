@@ -229,6 +229,8 @@ export interface LeaseRow {
   expiresAt: number;
   /** Slots of the lane's pace are given out up to here. */
   pacedUntil: number;
+  /** When the holder last said so: `pacedUntil` means what lay between the two. */
+  heldAt: number;
 }
 
 export interface MigrationRow {

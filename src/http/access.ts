@@ -53,8 +53,10 @@ const lacks = (scope: Scope): Problem =>
 
 type OnRequest = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void;
 
-const isBearer = (authorization: string | undefined, token: Secret): boolean =>
-  authorization !== undefined && isSameText(authorization.replace(/^bearer +/i, ''), token.reveal());
+const isBearer = (authorization: string | undefined, token: Secret): boolean => {
+  const [, sent] = /^bearer +(\S+)$/i.exec(authorization ?? '') ?? [];
+  return sent !== undefined && isSameText(sent, token.reveal());
+};
 
 /** The hook that lets only those pass who may call, before a byte of the body is read. */
 export const guardFor =

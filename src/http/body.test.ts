@@ -131,11 +131,11 @@ test('a declared type that is not JSON arrives as a stream of any length', async
 });
 
 test('a streamed body may take long as long as it flows, and is 408 when it stalls', async (t) => {
-  const { port } = await startSampleServer(t, { requestTimeLimitMs: 200 });
+  const { port } = await startSampleServer(t, { requestTimeLimitMs: 500 });
   const head =
     'POST /v1/lines HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n';
   const line = '3\r\n{}\n\r\n';
-  const flowing = await exchange(port, [head, ...Array.from({ length: 8 }, () => line), '0\r\n\r\n'], { pauseMs: 60 });
+  const flowing = await exchange(port, [head, ...Array.from({ length: 8 }, () => line), '0\r\n\r\n'], { pauseMs: 100 });
   assert.match(flowing, /^HTTP\/1\.1 200 [\s\S]*\{"bytes":24\}/);
   const stalled = await exchange(port, [head, line]);
   assert.match(stalled, /^HTTP\/1\.1 408 [\s\S]*"type":"\/problems\/timeout"/);

@@ -96,7 +96,7 @@ export const addJsonBodies = (app: FastifyInstance, limitMs: number): void => {
   const parse = (request: FastifyRequest, payload: IncomingMessage, done: Done<unknown>) => {
     if (isBodyless(request)) return done(null, undefined);
     const { bodyLimit, config } = request.routeOptions;
-    checkMediaType(request, config.mediaTypes);
+    checkMediaType(request, config);
     readBody(payload, bodyLimit, limitMs, (error, bytes = Buffer.alloc(0)) => {
       if (error !== null || bytes.length === 0) return done(error, undefined);
       try {

@@ -1,4 +1,4 @@
-import type { FastifyRequest, FastifySchema, RouteOptions } from 'fastify';
+import type { FastifyContextConfig, FastifyRequest, FastifySchema, RouteOptions } from 'fastify';
 import { Problem } from '../foundation/problem.ts';
 
 declare module 'fastify' {
@@ -24,9 +24,9 @@ export const mediaTypesTaken = (method: RouteOptions['method'], schema: FastifyS
 
 const charsetOf = (contentType: string): string | undefined => /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(contentType)?.[1]?.toLowerCase();
 
-/** Refuses (415) a body of a type that is not among those `taken`, in another charset than UTF-8 (JSON is always UTF-8), or compressed. */
-export const checkMediaType = (request: FastifyRequest, taken: readonly string[] = []): void => {
-  if (request.routeOptions.config.takesAnyType?.(request)) return;
+/** Refuses (415) a body of a type that the route does not take, in another charset than UTF-8 (JSON is always UTF-8), or compressed. */
+export const checkMediaType = (request: FastifyRequest, { mediaTypes: taken = [], takesAnyType }: FastifyContextConfig): void => {
+  if (takesAnyType?.(request)) return;
   const contentType = request.headers['content-type'];
   const list = taken.join(', ');
   if (contentType === undefined) throw new Problem('unsupported-type', `The body has no Content-Type. Taken here: ${list}.`);

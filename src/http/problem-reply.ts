@@ -22,8 +22,12 @@ import { type Fault, type Problem, type ProblemKind, problems } from '../foundat
 // - Other bodies: `consumes: ['application/json', 'application/x-ndjson']` lists the media types that are taken (default:
 //   application/json, for PATCH also application/merge-patch+json). application/json and …+json are parsed (the text is `request.rawBody`);
 //   every other declared type arrives as a stream: `bodyStream(request)`. A schema for each: `body: { content: { '<type>': { schema } } }`.
-//   With `config.checksBodyItself` the body's schema is only documentation, and the route checks the body.
-// - Other answers: `produces: ['text/event-stream']`. Such routes get no HEAD beside their GET.
+//   With `config.checksBodyItself` the body's schema is only documentation, and the route checks the body. `config.takesAnyType` lets
+//   further types in where the headers of a request say what its body is.
+// - Other answers: `produces: ['text/event-stream']`. Such routes get no HEAD beside their GET. A handler that takes the raw response
+//   over (`reply.hijack()`) must write `reply.getHeaders()` itself: the security headers are among them.
+// - `config.isIdempotent` takes `Idempotency-Key`, with `showsSecret` where the answer must not be kept; `config.takesAnyQuery` is for
+//   pages; `schema.hide` leaves a route out of the document.
 // - Refuse by throwing a `Problem`. Anything else that is thrown is a 500 (an `Unavailable` a 503) and shows nothing.
 
 /** A refusal as it goes over the wire (RFC 9457). */

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, LogController as LogControllerType } from 'fastify';
 import type { Log } from '../foundation/log.ts';
+import type { Problem } from '../foundation/problem.ts';
 import { addressOf } from './access.ts';
 
 export interface RequestMetrics {
@@ -60,6 +61,22 @@ export const addRequestLog = (
     );
     done();
   });
+};
+
+/** The line of a request that was refused before it had a route: no hook runs for it. */
+export const logUnrouted = (request: FastifyRequest, problem: Problem, { log, metrics }: { log: Log; metrics: RequestMetrics }): void => {
+  const { status, kind } = problem;
+  metrics.observe('none', request.method, status, 0);
+  const fields = {
+    requestId: request.id,
+    method: request.method,
+    route: 'none',
+    status,
+    ms: 0,
+    address: addressOf(request),
+    problem: kind,
+  };
+  log.info(fields, 'request.handled');
 };
 
 /** What Fastify has to say itself goes to our log; its line for each request is left out, we have our own. */

@@ -7,7 +7,6 @@ import { createClock } from '../foundation/clock.ts';
 import { createIds } from '../foundation/ids.ts';
 import type { Log } from '../foundation/log.ts';
 import { Problem, Unavailable } from '../foundation/problem.ts';
-import { createMetrics } from '../telemetry/metrics.ts';
 import { type Authenticate, addressOf, callerOf } from './access.ts';
 import type { IdempotencyClaim, IdempotencyFinding, IdempotencyStore } from './idempotency.ts';
 import { listQuery, pageOf, sendPage } from './paging.ts';
@@ -29,6 +28,16 @@ export const createKeptLog = (): Log & { readonly lines: LogLine[] } => {
     lines.push({ ...fields, level, message });
   };
   return { lines, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), fatal: at('fatal') };
+};
+
+/** Keeps what is observed, as lines. */
+export const createKeptMetrics = (): ServerNeeds['metrics'] => {
+  const lines: string[] = [];
+  return {
+    observe: (route, method, status) => lines.push(`${method} ${route} ${status}`),
+    text: async () => lines.join('\n'),
+    contentType: 'text/plain; version=0.0.4; charset=utf-8',
+  };
 };
 
 const callerWith = (id: string, scopes: readonly Scope[]): Caller => ({
@@ -228,7 +237,7 @@ export const startSampleServer = async (
     version: '1.2.3',
     checks: {},
     isStopping: () => false,
-    metrics: createMetrics(),
+    metrics: createKeptMetrics(),
     ...needs,
   });
   app.register(sampleRoutes(promise), { prefix: '/v1' });

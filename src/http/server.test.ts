@@ -140,6 +140,11 @@ test('other origins are let in only when they are named', async (t) => {
   });
   assert.equal(preflight.status, 204);
   assert.match(preflight.headers.get('access-control-allow-methods') ?? '', /POST/);
+  const foreign = await ask(`${url}/v1/payments`, {
+    method: 'OPTIONS',
+    headers: { origin: 'https://evil.example', 'access-control-request-method': 'POST' },
+  });
+  assert.equal(foreign.headers.get('access-control-allow-origin'), null);
 });
 
 test('X-Forwarded-For counts only from a trusted proxy, and only where it is an address', async (t) => {
@@ -185,7 +190,9 @@ test('ids of 255 characters fit into a path, longer parts are refused', async (t
     config: { access: 'public' },
     schema: { summary: 'x', params: Type.Object({ id: Type.String({ maxLength: 255 }) }) },
   } as const;
-  const { url } = await startSampleServer(t, {}, (app) => app.get('/by-id/:id', routes, async (request) => ({ id: request.params.id })));
+  const { url, log } = await startSampleServer(t, {}, (app) =>
+    app.get('/by-id/:id', routes, async (request) => ({ id: request.params.id })),
+  );
   const id = '𝔘'.repeat(127);
   assert.equal((await ask(`${url}/by-id/${encodeURIComponent(id)}`)).json.id, id);
   assert.equal((await ask(`${url}/by-id/${'x'.repeat(256)}`)).status, 400);
@@ -193,4 +200,5 @@ test('ids of 255 characters fit into a path, longer parts are refused', async (t
   const broken = await ask(`${url}/by-id/%zz`);
   assert.deepEqual([broken.status, broken.json.type], [400, '/problems/bad-request']);
   assert.match(broken.headers.get('x-request-id') ?? '', /^req_/);
+  assert.equal(log.lines.at(-1)?.requestId, broken.headers.get('x-request-id'));
 });

@@ -28,7 +28,7 @@ import { createApiDocument } from './openapi.ts';
 import { sendProblem } from './problem-reply.ts';
 import { problemRoutes } from './problem-routes.ts';
 import { addTraceContext, requestIdFrom } from './request-context.ts';
-import { addRequestLog, frameworkLog, type RequestMetrics } from './request-log.ts';
+import { addRequestLog, frameworkLog, logUnrouted, type RequestMetrics } from './request-log.ts';
 import { watchRoutes } from './route-table.ts';
 import { securityHeaders } from './security-headers.ts';
 import { addStreamBodies } from './stream-body.ts';
@@ -123,8 +123,10 @@ export const createServer = (needs: ServerNeeds): App => {
     forceCloseConnections: 'idle',
     clientErrorHandler: clientErrorHandler({ ids, log }),
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+      const problem = problemOf(error, 0);
       reply.headers(securityHeaders).header('x-request-id', request.id);
-      sendProblem(reply, problemOf(error, 0));
+      sendProblem(reply, problem);
+      logUnrouted(request, problem, { log, metrics: needs.metrics });
     },
     schemaController: { compilersFactory: { buildValidator: neverUsed, buildSerializer: neverUsed } },
   };
@@ -169,4 +171,5 @@ const corsOptions = (origins: readonly string[]) => ({
   methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
   exposedHeaders: ['Link', 'Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'X-Request-Id'],
   maxAge: 600,
+  strictPreflight: false, // else an OPTIONS that is no preflight would be refused in plain text
 });

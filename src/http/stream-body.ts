@@ -45,7 +45,7 @@ const guarded = (payload: IncomingMessage, limitMs: number): Readable => {
 export const addStreamBodies = (app: FastifyInstance, limitMs: number): void => {
   app.addContentTypeParser('*', (request, payload, done) => {
     if (isBodyless(request)) return done(null, undefined);
-    checkMediaType(request, request.routeOptions.config.mediaTypes);
+    checkMediaType(request, request.routeOptions.config);
     done(null, guarded(payload, limitMs));
   });
 };

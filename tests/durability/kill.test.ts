@@ -16,7 +16,9 @@ const assertAllThere = async (server: TestServer, token: string, wanted: Readonl
   const missing = new Set(wanted);
   let cursor: string | undefined;
   do {
-    const page = await call(server, 'GET', `/v1/events?limit=200&from=${from}${cursor === undefined ? '' : `&cursor=${cursor}`}`, { token });
+    const page = await call(server, 'GET', `/v1/events?limit=200&from=${from}${cursor === undefined ? '' : `&cursor=${cursor}`}`, {
+      token,
+    });
     assert.equal(page.status, 200, page.text);
     for (const { id } of page.body.items) missing.delete(id);
     cursor = page.body.nextCursor;
@@ -26,7 +28,9 @@ const assertAllThere = async (server: TestServer, token: string, wanted: Readonl
 
 /** An array of which no answer was seen is there wholly or not at all. */
 const assertArraysWhole = (dataFolder: string, ledger: Ledger) => {
-  const there = new Set(readData(dataFolder, (rows) => rows('select senderId || eventId as name from facts where isOwn = 0').map(({ name }) => name)));
+  const there = new Set(
+    readData(dataFolder, (rows) => rows('select senderId || eventId as name from facts where isOwn = 0').map(({ name }) => name)),
+  );
   for (const { ids, sender } of ledger.unanswered) {
     const found = ids.filter((id) => there.has(sender + id)).length;
     assert.ok(found === 0 || found === ids.length, `${found} of the ${ids.length} events of one array are there`);
@@ -113,6 +117,8 @@ test('what was acknowledged outlives 20 kills and 4 stops under load, and is del
     const notReached = [...ledger.acknowledged.keys()].filter((id) => !reached.has(id));
     assert.deepEqual(notReached, []);
     assert.deepEqual(ledger.faults, []);
-    context.diagnostic(`${ledger.acknowledged.size} events acknowledged, ${receiver.received.length} requests at the target, ${ledger.unanswered.length} arrays cut off`);
+    context.diagnostic(
+      `${ledger.acknowledged.size} events acknowledged, ${receiver.received.length} requests at the target, ${ledger.unanswered.length} arrays cut off`,
+    );
   });
 });

@@ -65,7 +65,10 @@ const invariants: Readonly<Record<string, string>> = {
 /** Fails with the rows that break an invariant of the data, or when SQLite finds the file damaged. */
 export const assertSound = (dataFolder: string): void =>
   readData(dataFolder, (rows) => {
-    assert.deepEqual(rows('pragma integrity_check').map((row) => ({ ...row })), [{ integrity_check: 'ok' }]);
+    assert.deepEqual(
+      rows('pragma integrity_check').map((row) => ({ ...row })),
+      [{ integrity_check: 'ok' }],
+    );
     for (const [claim, sql] of Object.entries(invariants)) {
       const broken = rows(sql);
       assert.equal(broken.length, 0, `${claim}; ${broken.length} rows say otherwise: ${JSON.stringify(broken.slice(0, 5))}`);

@@ -72,7 +72,9 @@ export const startSenders = ({ server, sources, ledger, label, senders = 20, arr
       const isArray = (request + number) % 5 === 0;
       // Now and then a source is not sure and sends again what it has sent.
       const isAgain = request % 17 === 16 && previous.length > 0;
-      const ids = isAgain ? previous : Array.from({ length: isArray ? arrayLength : 1 }, (_, place) => `${label}-${number}-${request}-${place}`);
+      const ids = isAgain
+        ? previous
+        : Array.from({ length: isArray ? arrayLength : 1 }, (_, place) => `${label}-${number}-${request}-${place}`);
       await send(source, ids, isAgain ? ids.length > 1 : isArray);
       previous = ids;
       if (pauseMs > 0) await sleep(pauseMs);

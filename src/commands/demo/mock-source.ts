@@ -25,7 +25,6 @@ export interface MockSource {
   readonly unknownSessions: number;
   /** When the first acknowledgement came, in milliseconds since 1970. */
   readonly firstAcknowledgedAt: number | undefined;
-  eventOf(id: string): DemoEvent | undefined;
   /** Sends no more and resolves when every event was answered or given up. Its session goes on until `close`. */
   stopSending(): Promise<void>;
   close(): Promise<void>;
@@ -44,6 +43,7 @@ export const startMockSource = async ({
   api,
   authId,
   secret,
+  events,
   everyMs,
   clock,
   onRefresh,
@@ -51,13 +51,14 @@ export const startMockSource = async ({
   api: ApiClient;
   authId: string;
   secret: string;
+  /** Where it notes what it sends, by id. */
+  events: Map<string, DemoEvent>;
   everyMs: number;
   clock: Clock;
   onRefresh: () => void;
 }): Promise<MockSource> => {
   const session = await keepSession({ api, credentials: { method: 'secret', authId, secret }, clock, onRefresh });
   const times = createAnswerTimes(answerLimitMs);
-  const events = new Map<string, DemoEvent>();
   const acknowledged = new Set<string>();
   const refusals: string[] = [];
   const underWay = new Set<Promise<void>>();
@@ -72,7 +73,11 @@ export const startMockSource = async ({
   const send = async (event: DemoEvent) => {
     const startedAt = clock.precise();
     try {
-      const { status, body, ms } = await api.call<unknown>('POST', '/v1/events', { body: event, token: session.token(), timeoutMs: giveUpMs });
+      const { status, body, ms } = await api.call<unknown>('POST', '/v1/events', {
+        body: event,
+        token: session.token(),
+        timeoutMs: giveUpMs,
+      });
       times.add(ms);
       if (status === 401) unknownSessions += 1;
       if (status < 200 || status > 299) return refuse(`${event.id}: ${status} ${JSON.stringify(body)?.slice(0, 200)}`);
@@ -112,7 +117,6 @@ export const startMockSource = async ({
     get firstAcknowledgedAt() {
       return firstAcknowledgedAt;
     },
-    eventOf: (id) => events.get(id),
     async stopSending() {
       stopping.abort();
       await ended;
@@ -128,6 +132,10 @@ export const startMockSource = async ({
 const makeEvent = (number: number, now: number): DemoEvent => ({
   id: `order-${String(number).padStart(4, '0')}`,
   name: names[number % names.length] ?? names[0],
-  body: { customer: `Zoë ${(number % 17) + 1}`, total: (number * 1.25).toFixed(2), items: [{ sku: `A-${number % 7}`, count: (number % 3) + 1 }] },
+  body: {
+    customer: `Zoë ${(number % 17) + 1}`,
+    total: (number * 1.25).toFixed(2),
+    items: [{ sku: `A-${number % 7}`, count: (number % 3) + 1 }],
+  },
   timestamp: toRfc3339(now),
 });

@@ -38,7 +38,10 @@ const faultsKept = 5;
 const failures = [
   { status: 500, body: { error: 'The disk of the target is full.' } },
   // What most GraphQL servers do: 200, and yet it failed.
-  { status: 200, body: { data: null, errors: [{ message: 'The database of the target is away.', extensions: { code: 'INTERNAL_SERVER_ERROR' } }] } },
+  {
+    status: 200,
+    body: { data: null, errors: [{ message: 'The database of the target is away.', extensions: { code: 'INTERNAL_SERVER_ERROR' } }] },
+  },
 ] as const;
 
 /** Listens on a free port of this machine. `eventOf` tells what was sent under an id. */

@@ -12,10 +12,10 @@ export interface ChildServer {
   readonly url: string;
   /** Resolves when the process has ended, with how it ended and what it said last. */
   readonly ended: Promise<string>;
+  /** Warnings and errors of its log, the last few. */
+  readonly complaints: readonly string[];
   /** Ends it in good order; resolves when the process and its folder are gone. */
   stop(): Promise<void>;
-  /** For a process that is about to end itself and cannot wait. */
-  killNow(): void;
 }
 
 /** The server ended, or said nothing, before it listened. The message tells what it printed. */
@@ -76,6 +76,7 @@ export const startChildServer = async ({
     clearTimeout(limit);
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };
+  // For a process that ends and cannot wait.
   const killNow = () => {
     child.kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
@@ -87,11 +88,11 @@ export const startChildServer = async ({
     return {
       url,
       ended,
+      complaints: said,
       async stop() {
         await stop();
         process.off('exit', killNow);
       },
-      killNow,
     };
   } catch (error) {
     await stop();
@@ -121,7 +122,10 @@ const listening = async (
   createInterface({ input: child.stderr }).on('line', (line) => line.trim() !== '' && keep(line));
   createInterface({ input: child.stdout }).on('line', (line) => {
     const { level, message, url } = readLogLine(line);
-    if (message === 'server.listening' && typeof url === 'string') resolve(url);
+    if (message === 'server.listening' && typeof url === 'string') {
+      said.length = 0; // its greeting
+      resolve(url);
+    }
     // Of a log that goes well nothing is worth keeping.
     if (level !== 'info') keep(line);
   });

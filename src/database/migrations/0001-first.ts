@@ -96,7 +96,8 @@ const statements = [
     "targetId" TEXT NOT NULL, "orderingKey" TEXT NOT NULL, "headId" TEXT NOT NULL, "isBlocked" INTEGER NOT NULL,
     PRIMARY KEY ("targetId", "orderingKey")) WITHOUT ROWID`,
   `CREATE TABLE "leases" (
-    "name" TEXT PRIMARY KEY, "holder" TEXT NOT NULL, "token" INTEGER NOT NULL, "expiresAt" INTEGER NOT NULL, "pacedUntil" INTEGER NOT NULL)`,
+    "name" TEXT PRIMARY KEY, "holder" TEXT NOT NULL, "token" INTEGER NOT NULL, "expiresAt" INTEGER NOT NULL, "pacedUntil" INTEGER NOT NULL,
+    "heldAt" INTEGER NOT NULL)`,
 ];
 
 export const migration0001: Migration = { version: 1, name: 'first', statements };

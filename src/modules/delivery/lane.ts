@@ -62,6 +62,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
   const cut = new AbortController();
   let isAlive = true;
   let isStopping = false;
+  let isGone = false;
   /** Deliveries claimed and not yet judged. */
   let claimed = 0;
   const connections = createPermits(target.concurrency);
@@ -97,7 +98,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
   };
 
   const round = async (signal: AbortSignal) => {
-    if (!isAlive) return await clock.sleep(pollMs, signal);
+    if (!isAlive || isStopping) return await clock.sleep(pollMs, signal);
     const free = room();
     if (free <= 0 || noter.isBehind) return await bell.wait(pollMs, signal);
     const startAt = Math.max(pace.next(clock.precise()), health.probeAt);
@@ -204,7 +205,9 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
         return pace.throttle(now, outcome.retryAfterMs);
       case 'gone':
         isStopping = true;
-        return needs.onGone(target, outcome.reason);
+        if (!isGone) needs.onGone(target, outcome.reason); // others under way are told the same
+        isGone = true;
+        return;
       default:
         return outcome satisfies never;
     }
@@ -216,8 +219,8 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
     const now = clock.now();
     await database.write([
       leases.holdOn(lease, now, 0),
-      deliveries.limitDueTimes(target.id, now + target.retry.maxDelayMs),
       ...releaseWrites(needs, target, left, { now, reason: 'the process that was delivering it ended' }),
+      deliveries.limitDueTimes(target.id, now + target.retry.maxDelayMs),
     ]);
   };
 

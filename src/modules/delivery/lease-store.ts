@@ -18,12 +18,20 @@ export const createLeaseStore = ({ database, holder, ttlMs }: { database: Databa
     async acquire(name: string, now: number, { byForce }: { byForce: boolean }): Promise<Lease | undefined> {
       const taking = build
         .insertInto('leases')
-        .values({ name, holder, token: 1, expiresAt: now + ttlMs, pacedUntil: 0 })
+        .values({ name, holder, token: 1, expiresAt: now + ttlMs, pacedUntil: 0, heldAt: now })
         .onConflict((conflict) => {
           const update = conflict.column('name').doUpdateSet((eb) => ({
             holder: eb.ref('excluded.holder'),
             token: eb('leases.token', '+', 1),
             expiresAt: eb.ref('excluded.expiresAt'),
+            // Held at a time that is still to come: the clock was set back since, and what is reserved goes back with it.
+            pacedUntil: eb
+              .case()
+              .when('leases.heldAt', '>', now)
+              .then(eb(eb('leases.pacedUntil', '-', eb.ref('leases.heldAt')), '+', now))
+              .else(eb.ref('leases.pacedUntil'))
+              .end(),
+            heldAt: now,
           }));
           return byForce ? update : update.where('leases.expiresAt', '<=', now);
         })
@@ -39,6 +47,7 @@ export const createLeaseStore = ({ database, holder, ttlMs }: { database: Databa
         .updateTable('leases')
         .set((eb) => ({
           expiresAt: now + ttlMs,
+          heldAt: now,
           pacedUntil: eb.case().when('pacedUntil', '>', pacedUntil).then(eb.ref('pacedUntil')).else(pacedUntil).end(),
         }))
         .where('name', '=', name)

@@ -11,10 +11,15 @@ export interface Slot {
 }
 
 /**
- * Jitter on the way can squeeze a window, so this share of the rate is left unused. It must stay below 1 %: a lane with a backlog
- * uses at least 99 % of what its target allows.
+ * Slots are this much further apart than the rate asks for. It must stay below 1 %: a lane with a backlog uses at least 99 % of what its
+ * target allows.
  */
 const guardShare = 0.008;
+/**
+ * Jitter on the way can squeeze a window, so a request keeps this much more than the window from the one `requests` before it. What is
+ * left to `guardShare` makes up for requests that went late, so that lateness never adds up.
+ */
+const windowGuardShare = 0.005;
 /** What a lane may be behind its grid and still make up for; the window is kept in any case. */
 const maxCatchUpMs = 250;
 /** Without word from the target, the pace is halved at each refusal and comes back by this factor with each success. */
@@ -23,8 +28,8 @@ const maxSlowness = 64;
 /** The same for a target without a rate: pauses that double. */
 const firstPauseMs = 1_000;
 const longestPauseMs = 30_000;
-/** Requests that an owner before us may have sent late are surely out after this long. */
-const latestSendMs = 2_000;
+/** No request may go later than this after what its owner has reserved: another owner has to know where it may begin. */
+export const latestSendMs = 1_000;
 
 /** Evenly spaced slots, reserved ahead and slept for (GCRA), held exactly to the window by when requests were really sent. */
 export interface Pace {
@@ -49,11 +54,15 @@ export interface Pace {
   readonly reservedUntil: number;
 }
 
-/** Where a new owner may begin, so that with what the one before has sent no window is overfull. */
+/**
+ * Where a new owner may begin, so that with what the one before has sent no window is overfull. Requests of the one before went up to
+ * `latestSendMs` late, so they may be that much closer together than their slots.
+ */
 export const startAfter = (rate: Rate | undefined, reservedUntil: number): number => {
   if (!rate || reservedUntil === 0) return reservedUntil;
-  const spacingMs = (rate.intervalMs / rate.requests) * (1 + guardShare);
-  return reservedUntil + Math.max(spacingMs, Math.min(rate.intervalMs, latestSendMs));
+  const { requests, intervalMs } = rate;
+  const spacingMs = (intervalMs / requests) * (1 + guardShare);
+  return reservedUntil + latestSendMs + Math.min(intervalMs * (1 + windowGuardShare), spacingMs * 2);
 };
 
 export const createPace = (rate: Rate | undefined, startAt: number): Pace =>
@@ -61,55 +70,102 @@ export const createPace = (rate: Rate | undefined, startAt: number): Pace =>
 
 const createRatedPace = ({ requests, intervalMs }: Rate, startAt: number): Pace => {
   const spacingMs = (intervalMs / requests) * (1 + guardShare);
-  const windowMs = intervalMs * (1 + guardShare);
-  /** When the request `requests` slots before was sent; its own place is the one that the new request takes. */
+  const windowMs = intervalMs * (1 + windowGuardShare);
+  // Slots take `requests` places in turn, and a place is used again a window after its last request at the earliest: so no window is
+  // ever overfull, in whatever order and however late requests go.
   const sentAt = new Float64Array(requests).fill(Number.NEGATIVE_INFINITY);
-  /** The last slot of each place that is settled: sent, or given back. */
+  /** The last slot of each place up to which all are settled: sent, or given back for good. */
   const settled = new Float64Array(requests).map((_, place) => place - requests);
+  /** Slots that were settled before the one before them in their place. */
+  const early = new Set<number>();
+  /** Slots taken and not settled, in their order. */
+  const open = new Set<number>();
+  /** Slots that were given back and may be taken again while their time has not passed, in their order. */
+  let givenBack: Slot[] = [];
   let nextAt = startAt;
   let nextNumber = 0;
-  let lastTaken = startAt;
+  let lastReserved = startAt;
   let slowness = 1;
   let pausedUntil = 0;
+  /** Slots of these numbers stand behind a pause, as far apart as the pace is since. */
+  let moved = { from: 0, below: 0, stepMs: 0, at: 0 };
 
-  const place = (number: number) => number % requests;
-  const next = (now: number) => Math.max(nextAt, now - maxCatchUpMs, (sentAt[place(nextNumber)] ?? 0) + windowMs);
+  const placeOf = (number: number) => (number + requests) % requests;
+  /** When the slot's place has room; not known before the request that has the place is out. */
+  const roomAt = (number: number) => (sentAt[placeOf(number)] ?? 0) + windowMs;
+  const settle = (number: number) => {
+    open.delete(number);
+    early.add(number);
+    const place = placeOf(number);
+    for (let next = number - 0*(settled[place] ?? 0) + requests; early.delete(next); next += requests) settled[place] = next;
+  };
+  const keepBack = (isKept: (slot: Slot) => boolean) => {
+    for (const slot of givenBack) if (!isKept(slot)) settle(slot.number);
+    givenBack = givenBack.filter(isKept);
+  };
+  const gridAt = (now: number) => Math.max(nextAt, now - maxCatchUpMs);
+  const reusable = (now: number): Slot | undefined => {
+    if (givenBack.length > 0) keepBack(({ at }) => at >= now - maxCatchUpMs);
+    return givenBack[0];
+  };
+  const next = (now: number) => reusable(now)?.at ?? Math.max(gridAt(now), roomAt(nextNumber));
 
   return {
     next,
     take(now) {
-      const at = next(now);
-      const slot = { number: nextNumber, at };
-      nextAt = at + spacingMs * slowness;
-      nextNumber += 1;
-      lastTaken = Math.max(at, now);
+      const again = reusable(now);
+      const slot = again ?? { number: nextNumber, at: next(now) };
+      if (again) {
+        givenBack.shift();
+      } else {
+        nextAt = gridAt(now) + spacingMs * slowness;
+        nextNumber += 1;
+        open.add(slot.number);
+      }
+      lastReserved = Math.max(lastReserved, slot.at, now);
       return slot;
     },
-    countUntil: (now, until) => 1 + Math.max(0, Math.floor((until - next(now)) / (spacingMs * slowness))),
+    countUntil(now, until) {
+      const first = Math.max(gridAt(now), roomAt(nextNumber));
+      const fresh = Math.max(0, Math.floor((until - first) / (spacingMs * slowness)) + 1);
+      return Math.max(1, fresh + givenBack.filter(({ at }) => at >= now - maxCatchUpMs && at <= until).length);
+    },
     earliest(slot) {
-      if (settled[place(slot.number)] !== slot.number - requests) return undefined;
-      return Math.max(slot.at, pausedUntil, (sentAt[place(slot.number)] ?? 0) + windowMs);
+      const before = slot.number - requests;
+      // Those that were given back and not taken again till now leave their place to this one.
+      if (givenBack.length > 0) keepBack(({ number }) => number > before || placeOf(number) !== placeOf(before));
+      if (settled[placeOf(slot.number)] !== before) return undefined;
+      const isMoved = slot.number >= moved.from && slot.number < moved.below;
+      const own = isMoved ? Math.max(slot.at, moved.at + (slot.number - moved.from) * moved.stepMs) : slot.at;
+      return Math.max(own, pausedUntil, roomAt(slot.number));
     },
     sent(slot, at) {
-      sentAt[place(slot.number)] = at;
-      settled[place(slot.number)] = slot.number;
+      sentAt[placeOf(slot.number)] = at;
+      lastReserved = Math.max(lastReserved, at);
+      settle(slot.number);
     },
     unused(slot) {
-      settled[place(slot.number)] = slot.number;
+      givenBack = [...givenBack, slot].toSorted((one, other) => one.number - other.number);
     },
     rest(now) {
       nextAt = Math.max(nextAt, now);
+      keepBack(({ at }) => at >= now);
     },
     throttle(now, retryAfterMs) {
-      if (retryAfterMs === undefined) slowness = Math.min(slowness * 2, maxSlowness);
-      pausedUntil = Math.max(pausedUntil, now + (retryAfterMs ?? spacingMs * slowness));
-      nextAt = Math.max(nextAt, pausedUntil);
+      const isFirst = now >= pausedUntil; // others of the same refusal slow down no further
+      if (retryAfterMs === undefined && isFirst) slowness = Math.min(slowness * 2, maxSlowness);
+      pausedUntil = Math.max(pausedUntil, now + (retryAfterMs ?? (isFirst ? spacingMs * slowness : 0)));
+      keepBack(() => false);
+      const [from = nextNumber] = open;
+      moved = { from, below: nextNumber, stepMs: spacingMs * slowness, at: pausedUntil };
+      nextAt = Math.max(nextAt, pausedUntil + (nextNumber - from) * moved.stepMs);
+      lastReserved = Math.max(lastReserved, pausedUntil, nextAt - moved.stepMs);
     },
     succeeded() {
       slowness = Math.max(1, slowness * recoveryFactor);
     },
     get reservedUntil() {
-      return Math.max(lastTaken, pausedUntil);
+      return lastReserved;
     },
   };
 };

@@ -22,12 +22,12 @@ export const settleWrites = (
 ): Write[] => {
   const finished = judgements.filter(({ settlement }) => isFinal(settlement.state));
   const dead = judgements.filter(({ settlement }) => settlement.state === 'dead');
-  const isOrdered = target.ordering === 'key';
   const heads = (list: readonly Judgement[]) =>
     list.flatMap(({ delivery }) =>
       delivery.orderingKey === null ? [] : [{ targetId: target.id, orderingKey: delivery.orderingKey, id: delivery.id }],
     );
-  const isBlocking = ({ settlement }: Judgement) => settlement.state !== 'delivered' && target.onDead === 'park';
+  const isBlocking = ({ settlement }: Judgement) =>
+    settlement.state !== 'delivered' && target.ordering === 'key' && target.onDead === 'park';
   return [
     deliveries.settleDeliveries(judgements.map(({ settlement }) => settlement)),
     ...deliveries.addToCounts(
@@ -40,8 +40,10 @@ export const settleWrites = (
       finished.map(({ delivery, settlement }) => ({ factId: delivery.factId, open: -1, stuck: settlement.state === 'delivered' ? 0 : 1 })),
     ),
     ...trace.entries(judgements.flatMap((judgement) => entriesOf(target, judgement))),
-    ...(isOrdered ? keys.passOn(heads(finished.filter((judgement) => !isBlocking(judgement)))) : []),
-    ...(isOrdered ? keys.blockKeys(heads(finished.filter(isBlocking))) : []),
+    // Whatever the target says of order now: it may have been changed while these were under way, and a head that ends without
+    // passing on would hold its key for ever.
+    ...keys.passOn(heads(finished.filter((judgement) => !isBlocking(judgement)))),
+    ...keys.blockKeys(heads(finished.filter(isBlocking))),
     ...events.append(dead.filter(({ delivery }) => delivery.type !== 'delivery.dead').map((judgement) => deadFact(target, judgement))),
   ];
 };

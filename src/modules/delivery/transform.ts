@@ -2,7 +2,6 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import jsonata from 'jsonata';
 import { Unavailable } from '../../foundation/problem.ts';
 import { tidyReason } from './targets/judge.ts';
 
@@ -44,7 +43,10 @@ const startLimitMs = 10_000;
 const memoryMiB = 64;
 
 const workerFile = fileURLToPath(new URL('./transform-worker.ts', import.meta.url));
-const jsonataFolder = dirname(createRequire(import.meta.url).resolve('jsonata/package.json'));
+const require = createRequire(import.meta.url);
+const jsonataFolder = dirname(require.resolve('jsonata/package.json'));
+/** Loaded with the first expression that is checked, not with the server. */
+const loadJsonata = () => require('jsonata') as typeof import('jsonata');
 
 /**
  * What the process gets. A process and not a worker thread: a thread that asks for far too much memory at once (`[1..10000000]` is enough)
@@ -117,7 +119,7 @@ export const createTransformer = (): Transformer => {
     check(expression) {
       if (Buffer.byteLength(expression) > maxExpressionBytes) return 'It is longer than 8 KiB.';
       try {
-        jsonata(expression);
+        loadJsonata()(expression);
         return undefined;
       } catch (error) {
         return complaintOf(error);

@@ -40,6 +40,7 @@ const maxUnreadBytes = 1024 * 1024;
 export const createLiveView = ({ trace, events, clock, log }: { trace: Trace; events: Events; clock: Clock; log: Log }): LiveView => {
   const viewers = new Set<Viewer>();
   let heartbeatAt = 0;
+  let isStopped = false;
 
   const drop = (viewer: Viewer) => {
     viewers.delete(viewer);
@@ -114,15 +115,18 @@ export const createLiveView = ({ trace, events, clock, log }: { trace: Trace; ev
         'content-type': 'text/event-stream; charset=utf-8',
         'cache-control': 'no-store',
         'x-accel-buffering': 'no',
+        connection: 'close', // when the stream ends nothing keeps the connection, so a stop need not wait for it
       });
       response.on('close', () => viewers.delete(viewer));
       response.on('error', () => drop(viewer));
       response.write(': watching\n\n');
-      viewers.add(viewer);
+      if (isStopped) response.end();
+      else viewers.add(viewer);
     },
     worker: {
       name: worker.name,
       async stop() {
+        isStopped = true;
         for (const viewer of viewers) viewer.response.end();
         viewers.clear();
         await worker.stop();

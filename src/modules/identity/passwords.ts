@@ -1,4 +1,4 @@
-import { hash, verify } from '@node-rs/argon2';
+import { createRequire } from 'node:module';
 import { Problem } from '../../foundation/problem.ts';
 
 /** People's passwords: argon2id in Node's thread pool, never on the event loop, and only a few at a time. */
@@ -11,6 +11,10 @@ export interface Passwords {
 
 export const passwordLength = { min: 10, max: 256 } as const;
 
+// Native code that is loaded with the first password, not with the server: most instances meet passwords rarely.
+const require = createRequire(import.meta.url);
+const loadArgon2 = () => require('@node-rs/argon2') as typeof import('@node-rs/argon2');
+
 /** OWASP's first choice of 2023 for argon2id: 19 MiB, two passes. */
 const parameters = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 
@@ -20,10 +24,10 @@ export const nobodysHash = '$argon2id$v=19$m=19456,t=2,p=1$d2/mrRZwJQtihsfGx3T4e
 export const createPasswords = ({ maxRunning, maxWaiting = 64 }: { maxRunning: number; maxWaiting?: number }): Passwords => {
   const inTurn = createTurns({ maxRunning, maxWaiting });
   return {
-    hash: (password) => inTurn(() => hash(password.normalize('NFC'), parameters)),
+    hash: (password) => inTurn(() => loadArgon2().hash(password.normalize('NFC'), parameters)),
     matches: (passwordHash, password) =>
       inTurn(async () => {
-        const isSame = await verify(passwordHash ?? nobodysHash, password.normalize('NFC'));
+        const isSame = await loadArgon2().verify(passwordHash ?? nobodysHash, password.normalize('NFC'));
         return isSame && passwordHash !== undefined;
       }),
   };
