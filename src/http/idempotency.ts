@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Log } from '../foundation/log.ts';
 import { Problem } from '../foundation/problem.ts';
@@ -39,7 +40,7 @@ export interface IdempotencyStore {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Takes `Idempotency-Key`. For routes that create something from a JSON body. */
+    /** Takes `Idempotency-Key`. For routes that create something from a JSON body; with a streamed body the key is left unused. */
     isIdempotent?: boolean;
     /** The answer shows a secret, so it is never stored: a second use of the key is 409 with the `id` of what was created. */
     showsSecret?: boolean;
@@ -52,9 +53,17 @@ declare module 'fastify' {
 
 const keyPattern = /^[\x20-\x7e]{1,255}$/;
 
+/** The headers that are a part of what is sent: its type, and the attributes of a CloudEvent in binary mode. */
+const bodyHeaders = ({ headers }: FastifyRequest): string =>
+  Object.entries(headers)
+    .filter(([name]) => name === 'content-type' || name.startsWith('ce-'))
+    .sort()
+    .join('\n');
+
 const claimOf = (request: FastifyRequest): IdempotencyClaim | undefined => {
   const key = request.headers['idempotency-key'];
-  if (key === undefined) return undefined;
+  // A stream is not known before it is taken, so two of them could not be told apart.
+  if (key === undefined || request.body instanceof Readable) return undefined;
   if (typeof key !== 'string' || !keyPattern.test(key)) {
     throw new Problem('bad-request', 'The Idempotency-Key is not usable.', {
       errors: [{ in: 'header', at: '/idempotency-key', why: 'must have 1 to 255 printable ASCII characters' }],
@@ -64,7 +73,7 @@ const claimOf = (request: FastifyRequest): IdempotencyClaim | undefined => {
     // Who has no session is known by the address alone.
     callerId: request.caller?.id ?? `address:${addressOf(request)}`,
     key,
-    digest: hashOf(`${request.method} ${request.url}\n${request.rawBody ?? ''}`),
+    digest: hashOf(`${request.method} ${request.url}\n${bodyHeaders(request)}\n${request.rawBody ?? ''}`),
   };
 };
 

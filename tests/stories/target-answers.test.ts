@@ -22,7 +22,7 @@ describe("what a target's answer means", { concurrency: 8 }, () => {
   before(async () => {
     scene = await startScene();
   });
-  after(async () => {const t=performance.now(); await scene.stop(); console.log('STOP', performance.now()-t, scene.server.output().slice(-1500));});
+  after(() => scene.stop());
 
   for (const kind of ['webhook', 'graphql']) {
     describe(`of a ${kind}`, { concurrency: 8 }, () => {

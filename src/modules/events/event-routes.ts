@@ -41,7 +41,7 @@ export const eventRoutes =
     app.post(
       '/',
       {
-        config: { access: 'events:send', checksBodyItself: true, takesAnyType: ({ headers }) => isBinaryMode(headers) },
+        config: { access: 'events:send', isIdempotent: true, checksBodyItself: true, takesAnyType: ({ headers }) => isBinaryMode(headers) },
         ...(intakeLimit ? { preParsing: holdToLimit } : {}),
         schema: {
           summary: 'Send events',
