@@ -8,7 +8,7 @@ import { givenOperator, givenService } from '../../tests/support/given.ts';
 import { operator } from '../../tests/support/start-server.ts';
 import { processorMsOf } from './process-memory.ts';
 
-const entry = fileURLToPath(new URL('../../src/entries/cli.ts', import.meta.url));
+const entry = fileURLToPath(new URL('../../src/entries/entrepot.js', import.meta.url));
 const startLimitMs = 60_000;
 const restLimitMs = 120_000;
 

@@ -47,9 +47,11 @@ const invariants: Readonly<Record<string, string>> = {
     select facts.id, began.amount from facts
     left join (select subject, count(*) as amount from traceEntries where what = 'accepted' group by 1) as began on began.subject = facts.id
     where began.amount is not 1`,
+  // That the target is gone is told, and spends no attempt; a replay begins to count anew.
   'the trace tells every attempt and every end': `
     select deliveries.id, deliveries.state, deliveries.attempts, tried.amount as told, ended.amount as ended from deliveries
-    left join (select deliveryId, count(*) as amount from traceEntries where what = 'attempted' group by 1) as tried on tried.deliveryId = deliveries.id
+    left join (select deliveryId, count(*) as amount from traceEntries
+      where what = 'attempted' and json_extract(detailJson, '$.outcome') <> 'gone' group by 1) as tried on tried.deliveryId = deliveries.id
     left join (select deliveryId, count(*) as amount from traceEntries where what = 'delivered' group by 1) as ended on ended.deliveryId = deliveries.id
     left join (select distinct deliveryId from traceEntries where what = 'replayed') as again on again.deliveryId = deliveries.id
     where again.deliveryId is null

@@ -1,6 +1,6 @@
 import type { Database } from '../../database/database.ts';
 import type { Caller, TenantScope } from '../../foundation/caller.ts';
-import { type Clock, toRfc3339 } from '../../foundation/clock.ts';
+import type { Clock } from '../../foundation/clock.ts';
 import type { Ids } from '../../foundation/ids.ts';
 import { mergeFields } from '../../foundation/json-text.ts';
 import type { Log } from '../../foundation/log.ts';
@@ -9,7 +9,8 @@ import { Problem } from '../../foundation/problem.ts';
 import type { Seal } from '../../foundation/secret.ts';
 import type { Bell, Worker } from '../../foundation/work.ts';
 import type { Events, StoredFact } from '../events/events.ts';
-import type { StoredEntry, Trace } from '../trace/trace.ts';
+import type { Trace } from '../trace/trace.ts';
+import { attemptsIn, showDelivery } from './delivery-resource.ts';
 import { createDeliveryStore, type DeliveryFilter, type StoredDelivery } from './delivery-store.ts';
 import { startFanOut } from './fan-out.ts';
 import { createFlow } from './flow.ts';
@@ -95,17 +96,6 @@ export const createDelivery = (needs: DeliveryNeeds) => {
     return target.transform === undefined ? merged : await transformer.run(target.transform, merged);
   };
 
-  const show = (delivery: StoredDelivery, eventId: string, entries: readonly StoredEntry[]) => ({
-    id: delivery.id,
-    eventId,
-    type: delivery.type,
-    target: delivery.targetId,
-    state: delivery.state,
-    ...(delivery.state === 'retrying' ? { nextAt: toRfc3339(delivery.dueAt) } : {}),
-    ...(delivery.reason === null ? {} : { reason: delivery.reason }),
-    attempts: entries.filter(({ what }) => what === 'attempted').map(toAttempt),
-  });
-
   const showAll = async (scope: TenantScope, rows: readonly StoredDelivery[]) => {
     const [entries, facts] = await Promise.all([
       trace.ofDeliveries(
@@ -114,7 +104,9 @@ export const createDelivery = (needs: DeliveryNeeds) => {
       ),
       events.facts(rows.map(({ factId }) => factId)),
     ]);
-    return rows.map((row) => show(row, facts.get(row.factId)?.eventId ?? row.factId, entries.get(row.id) ?? []));
+    return rows.map((row) =>
+      showDelivery(row, { eventId: facts.get(row.factId)?.eventId ?? row.factId, attempts: attemptsIn(entries.get(row.id) ?? []) }),
+    );
   };
 
   const inBackground = (work: Promise<unknown>, what: string) => {
@@ -125,7 +117,10 @@ export const createDelivery = (needs: DeliveryNeeds) => {
     targets: {
       create: acts.create,
       update: acts.update,
-      remove: acts.remove,
+      async remove(caller: Caller, id: string) {
+        await acts.remove(caller, id);
+        lanes?.removed(id);
+      },
       test: acts.test,
       async get(scope: TenantScope, id: string) {
         return shown(await acts.get(scope, id));
@@ -145,7 +140,7 @@ export const createDelivery = (needs: DeliveryNeeds) => {
       const found = await deliveries.findDelivery(scope, id);
       if (!found) throw new Problem('not-found', `There is no delivery ${id}.`);
       const [one] = await showAll(scope, [found]);
-      return one ?? show(found, found.factId, []);
+      return one ?? showDelivery(found, { eventId: found.factId, attempts: [] });
     },
 
     async list(
@@ -225,7 +220,8 @@ export const createDelivery = (needs: DeliveryNeeds) => {
         chance: needs.chance,
         log,
         shape,
-        onGone: (target, reason) => inBackground(acts.setState(target, 'paused', undefined, reason), 'target.cannot-pause'),
+        parkOpen: (targetId) => parking.parkOpen(targetId, { withUnderWay: false }),
+        onGone: (target, reason) => acts.setState(target, 'paused', undefined, reason),
         onBlocked: (target) => inBackground(parking.parkBlocked(target.id), 'lane.cannot-park'),
       });
       lanes = started;
@@ -274,20 +270,4 @@ const shown = (target: TargetRecord) => {
 const ifNotFound = (error: unknown) => {
   if (error instanceof Problem && error.kind === 'not-found') return undefined;
   throw error;
-};
-
-const toAttempt = (entry: StoredEntry) => {
-  const { outcome, status, reason, durationMs } = JSON.parse(entry.detailJson ?? '{}') as {
-    outcome: string;
-    status?: number;
-    reason?: string;
-    durationMs: number;
-  }; // written by `settleWrites`
-  return {
-    at: toRfc3339(entry.at),
-    outcome,
-    ...(status === undefined ? {} : { status }),
-    ...(reason === undefined ? {} : { reason }),
-    durationMs,
-  };
 };

@@ -1,9 +1,10 @@
 import { type Write, WriteRefused } from '../../database/database.ts';
+import type { DeliveryPast } from './delivery-resource.ts';
 import type { StoredDelivery } from './delivery-store.ts';
 import type { Judgement } from './judgement.ts';
 import type { LaneNeeds } from './lane.ts';
 import type { Lease } from './lease-store.ts';
-import { releaseWrites, settleWrites } from './settle.ts';
+import { readPasts, releaseWrites, settleWrites } from './settle.ts';
 import type { TargetRecord } from './target-record.ts';
 
 /** Beyond this the lane takes nothing more until the database has caught up. */
@@ -20,12 +21,15 @@ export const createNoter = ({
   needs,
   reservedUntil,
   onLost,
+  onNoted,
 }: {
   target: TargetRecord;
   lease: Lease;
   needs: LaneNeeds;
   reservedUntil: () => number;
   onLost: () => void;
+  /** What was written may have made other deliveries due, or these again. */
+  onNoted: () => void;
 }) => {
   const { database, leases, clock, log, events } = needs;
   let judgements: Judgement[] = [];
@@ -34,13 +38,13 @@ export const createNoter = ({
   let isLost = false;
   let isClosing = false;
 
-  const writesOf = (ended: readonly Judgement[], back: typeof released): Write[] => {
+  const writesOf = (ended: readonly Judgement[], back: typeof released, pasts: ReadonlyMap<string, DeliveryPast>): Write[] => {
     const now = clock.now();
     const silent = back.filter(({ reason }) => reason === undefined);
     const told = back.filter(({ reason }) => reason !== undefined);
     return [
       leases.holdOn(lease, now, Math.ceil(reservedUntil())),
-      ...(ended.length === 0 ? [] : settleWrites(needs, target, ended)),
+      ...(ended.length === 0 ? [] : settleWrites(needs, target, ended, pasts)),
       ...releaseWrites(
         needs,
         target,
@@ -63,7 +67,8 @@ export const createNoter = ({
       judgements = judgements.slice(ended.length);
       released = released.slice(back.length);
       try {
-        await database.write(writesOf(ended, back));
+        await database.write(writesOf(ended, back, await readPasts(needs, target, ended)));
+        if (back.length > 0 || ended.some(opensOthers)) onNoted();
         if (ended.some(({ settlement }) => settlement.state === 'dead')) events.announce();
         if (target.onDead === 'park' && ended.some(({ settlement }) => settlement.state === 'dead' || settlement.state === 'parked'))
           needs.onBlocked(target);
@@ -81,6 +86,9 @@ export const createNoter = ({
       }
     }
   };
+
+  /** The next of its key becomes eligible, or it is due again itself. */
+  const opensOthers = ({ delivery, settlement }: Judgement) => delivery.orderingKey !== null || settlement.state !== 'delivered';
 
   const hasMore = () => judgements.length > 0 || released.length > 0;
 

@@ -24,8 +24,8 @@ export interface LaneNeeds extends SettleNeeds {
   readonly log: Log;
   /** The event's text as the target wants it: merged and transformed. Rejects with a reason when that cannot be done. */
   readonly shape: (target: TargetRecord, fact: StoredFact) => Promise<string>;
-  /** The target answered that it wants no more. */
-  readonly onGone: (target: TargetRecord, reason: string) => void;
+  /** The target answered that it wants no more. Resolves when it is paused, which ends the lane. */
+  readonly onGone: (target: TargetRecord, reason: string) => Promise<unknown>;
   /** Deliveries died in front of others of their key. */
   readonly onBlocked: (target: TargetRecord) => void;
 }
@@ -73,7 +73,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
     isAlive = false;
     bell.ring();
   };
-  const noter = createNoter({ target, lease, needs, reservedUntil: () => pace.reservedUntil, onLost: lose });
+  const noter = createNoter({ target, lease, needs, reservedUntil: () => pace.reservedUntil, onLost: lose, onNoted: () => bell.ring() });
 
   /** As much again as is sent at once is claimed, so that no connection waits for the database. */
   const room = () => (health.isProbing ? 1 : target.concurrency + Math.max(target.concurrency, claimedAhead)) - claimed;
@@ -98,7 +98,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
   };
 
   const round = async (signal: AbortSignal) => {
-    if (!isAlive || isStopping) return await clock.sleep(pollMs, signal);
+    if (!isAlive || isGone) return await clock.sleep(pollMs, signal);
     const free = room();
     if (free <= 0 || noter.isBehind) return await bell.wait(pollMs, signal);
     const startAt = Math.max(pace.next(clock.precise()), health.probeAt);
@@ -111,7 +111,10 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
       await waitForWork(signal);
       return;
     }
-    const facts = await events.facts(rows.map(({ factId }) => factId));
+    const facts = await events.facts(rows.map(({ factId }) => factId)).catch((error: unknown) => {
+      for (const row of rows) noter.release(row, undefined);
+      throw error;
+    });
     for (const row of rows) {
       claimed += 1;
       void deliver(row, facts.get(row.factId), pace.take(clock.precise())).finally(() => {
@@ -124,7 +127,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
   /** Waits for the slot; false when the lane stops before the request may go. */
   const reach = async (slot: Slot): Promise<boolean> => {
     for (;;) {
-      if (isStopping || !isAlive) return false;
+      if (isStopping || isGone || !isAlive) return false;
       const at = pace.earliest(slot);
       const waitMs = at === undefined ? predecessorPollMs : at - clock.precise();
       if (waitMs <= 0) return true;
@@ -191,6 +194,17 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
     return outcome;
   };
 
+  /** Nothing goes out until the target is paused. Where that cannot be written, the lane goes on, and the next answer asks for it again. */
+  const rest = async (reason: string) => {
+    isGone = true;
+    try {
+      await needs.onGone(target, reason);
+    } catch (error) {
+      needs.log.error({ err: error, target: target.id }, 'target.cannot-pause');
+      isGone = false;
+    }
+  };
+
   /** What the answer says about the target rather than about the item. */
   const learn = (outcome: Outcome, now: number) => {
     switch (outcome.outcome) {
@@ -204,9 +218,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
       case 'throttled':
         return pace.throttle(now, outcome.retryAfterMs);
       case 'gone':
-        isStopping = true;
-        if (!isGone) needs.onGone(target, outcome.reason); // others under way are told the same
-        isGone = true;
+        if (!isGone) void rest(outcome.reason); // others under way are told the same
         return;
       default:
         return outcome satisfies never;

@@ -11,6 +11,8 @@ export interface LanesNeeds extends LaneNeeds {
   readonly targets: TargetStore;
   readonly outbound: Outbound;
   readonly isAlone: boolean;
+  /** Parks what is open of a target that was deleted. */
+  readonly parkOpen: (targetId: string) => Promise<void>;
 }
 
 export interface Lanes extends Worker {
@@ -18,9 +20,13 @@ export interface Lanes extends Worker {
   wake(targetIds: Iterable<string>): void;
   /** Targets were made or changed. */
   lookAgain(): void;
+  /** A target was deleted: what comes back from tries that are under way is to be parked. */
+  removed(targetId: string): void;
 }
 
 const lookMs = 2_000;
+/** A fan-out that has read the targets before one was deleted has written its deliveries after this. */
+const lookAfterRemovedMs = 4_000;
 
 interface RunningLane {
   readonly lane: Lane;
@@ -32,12 +38,28 @@ interface RunningLane {
 export const startLanes = (needs: LanesNeeds): Lanes => {
   const { targets, leases, clock, log, database, outbound } = needs;
   const running = new Map<string, RunningLane>();
+  /** Lanes that end, which takes as long as their targets take to answer: nobody waits for it but the next lane of the same target. */
+  const ending = new Map<string, Promise<void>>();
+  /** Deleted targets, and how long they are looked after. */
+  const removed = new Map<string, number>();
   const bell = createBell(clock);
 
-  const stopLane = async (id: string, { lane, sink }: RunningLane) => {
+  const stopLane = async ({ lane, sink }: RunningLane) => {
+    try {
+      await lane.stop();
+      await sink.close();
+    } catch (error) {
+      log.error({ err: error, target: lane.target.id }, 'lane.ended-badly');
+    }
+  };
+
+  const end = (id: string, one: RunningLane) => {
     running.delete(id);
-    await lane.stop();
-    await sink.close();
+    const ended = stopLane(one).finally(() => {
+      ending.delete(id);
+      bell.ring();
+    });
+    ending.set(id, ended);
   };
 
   const open = async (target: TargetRecord): Promise<RunningLane | undefined> => {
@@ -49,16 +71,24 @@ export const startLanes = (needs: LanesNeeds): Lanes => {
     return { lane: startLane(target, sink, lease, needs), sink, updatedAt: target.updatedAt };
   };
 
+  const parkLeftOver = async () => {
+    const now = clock.now();
+    const open = removed.size === 0 ? [] : await targets.deletedBefore(now + 1);
+    for (const { id } of open) if (removed.has(id) && !ending.has(id)) await needs.parkOpen(id);
+    for (const [id, until] of removed) if (until < now && !ending.has(id)) removed.delete(id);
+  };
+
   const round = async (signal: AbortSignal) => {
     const wanted = new Map((await targets.everyTarget()).filter(({ state }) => state === 'active').map((target) => [target.id, target]));
     const outdated = [...running].filter(([id, { lane, updatedAt }]) => !lane.isAlive || wanted.get(id)?.updatedAt !== updatedAt);
-    await Promise.all(outdated.map(([id, one]) => stopLane(id, one)));
+    for (const [id, one] of outdated) end(id, one);
     for (const { id, tenantId } of wanted.values()) {
-      if (running.has(id) || signal.aborted) continue;
+      if (running.has(id) || ending.has(id) || signal.aborted) continue;
       const target = await targets.findTarget({ tenantId }, id);
       const opened = target?.state === 'active' ? await open(target) : undefined;
       if (opened) running.set(id, opened);
     }
+    await parkLeftOver();
     if (!needs.isAlone && running.size > 0) await database.write(leases.renewAll(clock.now()));
     await bell.wait(needs.isAlone ? lookMs : Math.min(lookMs, leases.ttlMs / 3), signal);
   };
@@ -70,9 +100,14 @@ export const startLanes = (needs: LanesNeeds): Lanes => {
       for (const id of targetIds) running.get(id)?.lane.wake();
     },
     lookAgain: () => bell.ring(),
+    removed(targetId) {
+      removed.set(targetId, clock.now() + lookAfterRemovedMs);
+      bell.ring();
+    },
     async stop() {
       await loop.stop();
-      await Promise.all([...running].map(([id, one]) => stopLane(id, one)));
+      for (const [id, one] of running) end(id, one);
+      await Promise.all(ending.values());
     },
   };
 };

@@ -62,7 +62,7 @@ export const startOwner = (
   { startAt, waiting, onSent }: { startAt: number; waiting: { count: number }; onSent: (at: number) => void },
 ) => {
   const pace: Pace = createPace(behaviour.rate, startAt);
-  let isLooping = true;
+  const isLooping = true;
   let canPersist = true;
   let open = 0;
   /** What another owner finds written down. */

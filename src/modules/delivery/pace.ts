@@ -97,7 +97,7 @@ const createRatedPace = ({ requests, intervalMs }: Rate, startAt: number): Pace 
     open.delete(number);
     early.add(number);
     const place = placeOf(number);
-    for (let next = number - 0*(settled[place] ?? 0) + requests; early.delete(next); next += requests) settled[place] = next;
+    for (let next = (settled[place] ?? 0) + requests; early.delete(next); next += requests) settled[place] = next;
   };
   const keepBack = (isKept: (slot: Slot) => boolean) => {
     for (const slot of givenBack) if (!isKept(slot)) settle(slot.number);

@@ -2,6 +2,7 @@ import type { Write } from '../../database/database.ts';
 import { toRfc3339 } from '../../foundation/clock.ts';
 import type { Events, OwnFact } from '../events/events.ts';
 import type { Trace, TraceEntryIn } from '../trace/trace.ts';
+import { attemptsIn, type DeliveryPast, showDelivery } from './delivery-resource.ts';
 import type { CountChange, DeliveryState, DeliveryStore, StoredDelivery } from './delivery-store.ts';
 import { type Judgement, openStateOf } from './judgement.ts';
 import type { KeyStore } from './key-store.ts';
@@ -14,14 +15,14 @@ export interface SettleNeeds {
   readonly keys: KeyStore;
 }
 
-/** The writes that record how tries ended: states, counts, the facts' progress, the trace, the keys, and what dead ones tell. */
+/** The writes that record how tries ended: states, counts, the facts' progress, the trace, the keys, and what dead ones tell, for which `pasts` has what was before. */
 export const settleWrites = (
   { events, trace, deliveries, keys }: SettleNeeds,
   target: TargetRecord,
   judgements: readonly Judgement[],
+  pasts: ReadonlyMap<string, DeliveryPast>,
 ): Write[] => {
   const finished = judgements.filter(({ settlement }) => isFinal(settlement.state));
-  const dead = judgements.filter(({ settlement }) => settlement.state === 'dead');
   const heads = (list: readonly Judgement[]) =>
     list.flatMap(({ delivery }) =>
       delivery.orderingKey === null ? [] : [{ targetId: target.id, orderingKey: delivery.orderingKey, id: delivery.id }],
@@ -44,8 +45,35 @@ export const settleWrites = (
     // passing on would hold its key for ever.
     ...keys.passOn(heads(finished.filter((judgement) => !isBlocking(judgement)))),
     ...keys.blockKeys(heads(finished.filter(isBlocking))),
-    ...events.append(dead.filter(({ delivery }) => delivery.type !== 'delivery.dead').map((judgement) => deadFact(target, judgement))),
+    ...events.append(deadAndTold(judgements).map((judgement) => deadFact(judgement, pasts.get(judgement.delivery.id)))),
   ];
+};
+
+/** Those that a fact is told of. That such a fact could not be delivered is not told again. */
+const deadAndTold = (judgements: readonly Judgement[]) =>
+  judgements.filter(({ delivery, settlement }) => settlement.state === 'dead' && delivery.type !== 'delivery.dead');
+
+/** What `settleWrites` needs to know of deliveries that died: read before, since the writes stand alone. */
+export const readPasts = async (
+  { events, trace }: SettleNeeds,
+  target: TargetRecord,
+  judgements: readonly Judgement[],
+): Promise<ReadonlyMap<string, DeliveryPast>> => {
+  const deliveries = deadAndTold(judgements).map(({ delivery }) => delivery);
+  if (deliveries.length === 0) return new Map();
+  const [entries, facts] = await Promise.all([
+    trace.ofDeliveries(
+      target,
+      deliveries.map(({ id }) => id),
+    ),
+    events.facts(deliveries.map(({ factId }) => factId)),
+  ]);
+  return new Map(
+    deliveries.map(({ id, factId }) => [
+      id,
+      { eventId: facts.get(factId)?.eventId ?? factId, attempts: attemptsIn(entries.get(id) ?? []) },
+    ]),
+  );
 };
 
 const isFinal = (state: DeliveryState) => state === 'delivered' || state === 'dead' || state === 'parked';
@@ -100,18 +128,21 @@ const entriesOf = (target: TargetRecord, { delivery, outcome, durationMs, settle
   }
 };
 
-const deadFact = (target: TargetRecord, { delivery, settlement }: Judgement): OwnFact => ({
-  tenantId: delivery.tenantId,
-  type: 'delivery.dead',
-  body: {
-    id: delivery.id,
-    type: delivery.type,
-    target: target.id,
-    state: settlement.state,
+const deadFact = ({ delivery, outcome, durationMs, settlement }: Judgement, past: DeliveryPast | undefined): OwnFact => {
+  const last = {
+    at: toRfc3339(settlement.updatedAt),
+    outcome: outcome.outcome,
+    ...(outcome.status === undefined ? {} : { status: outcome.status }),
     ...(settlement.reason === null ? {} : { reason: settlement.reason }),
-    attempts: settlement.attempts,
-  },
-});
+    durationMs,
+  };
+  const { eventId = delivery.factId, attempts = [] } = past ?? {};
+  return {
+    tenantId: delivery.tenantId,
+    type: 'delivery.dead',
+    body: showDelivery({ ...delivery, ...settlement }, { eventId, attempts: [...attempts, last] }),
+  };
+};
 
 /** The writes that give deliveries back which were taken but not tried, or whose try nobody saw the end of. */
 export const releaseWrites = (

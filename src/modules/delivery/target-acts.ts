@@ -75,6 +75,9 @@ export const createTargetActs = (needs: TargetActsNeeds) => {
       { tenantId: target.tenantId, subject: target.id, kind: 'target', at: clock.now(), what, who, place: target.name, detail },
     ]);
 
+  const pausedFact = ({ tenantId }: TargetRecord, who: string | undefined, shown: ReturnType<typeof showTarget>) =>
+    events.append([{ tenantId, type: 'target.paused', ...(who === undefined ? {} : { who }), body: shown }]);
+
   const nameTaken = (error: unknown, name: string): never => {
     if (error instanceof UniqueViolation)
       throw new Problem('conflict', `There is a target named ${name} already.`, {
@@ -158,15 +161,20 @@ export const createTargetActs = (needs: TargetActsNeeds) => {
     await assertUsable(target.config, target.transform);
     const reorder =
       target.ordering === before.ordering ? [] : target.ordering === 'key' ? keys.holdAll(before.id) : keys.freeAll(before.id);
+    const shown = showTarget(target, kind);
+    const isNewlyPaused = target.state === 'paused' && before.state === 'active';
     await database
       .write([
         ...targets.updateTarget(target, before.updatedAt),
         ...reorder,
         ...entry(target, who, 'changed', { fields: Object.keys(patch) }),
+        ...(target.state === before.state ? [] : entry(target, who, target.state === 'paused' ? 'paused' : 'resumed')),
+        ...(isNewlyPaused ? pausedFact(target, who, shown) : []),
       ])
       .catch((error: unknown) => nameTaken(error, target.name));
+    if (isNewlyPaused) events.announce();
     onChanged();
-    return { ...showTarget(target, kind), config: { ...kind.show(target.config), ...changedConfig?.shownOnce } };
+    return { ...shown, config: { ...kind.show(target.config), ...changedConfig?.shownOnce } };
   };
 
   const setState = async (target: TargetRecord, state: 'active' | 'paused', who: string | undefined, reason: string | undefined) => {
@@ -177,9 +185,7 @@ export const createTargetActs = (needs: TargetActsNeeds) => {
     await database.write([
       ...targets.setState(target, state, reason ?? null, now),
       ...entry(target, who, state === 'paused' ? 'paused' : 'resumed', reason === undefined ? undefined : { reason }),
-      ...(isNewlyPaused
-        ? events.append([{ tenantId: target.tenantId, type: 'target.paused', ...(who === undefined ? {} : { who }), body: shown }])
-        : []),
+      ...(isNewlyPaused ? pausedFact(target, who, shown) : []),
     ]);
     if (isNewlyPaused) events.announce();
     onChanged();

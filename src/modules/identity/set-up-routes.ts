@@ -32,6 +32,8 @@ const OperatorOut = Type.Object(
 /** A form with three short fields needs no more. */
 const formLimitBytes = 16 * 1024;
 
+const Page = Type.String({ description: 'A page for people.', examples: ['<!doctype html>'] });
+
 export const setUpRoutes =
   ({ setUp }: { setUp: SetUp }): FastifyPluginAsyncTypebox =>
   async (app) => {
@@ -62,6 +64,7 @@ export const setUpRoutes =
           tags: ['setup'],
           produces: ['text/html'],
           querystring: Type.Object({ token: Type.Optional(Type.String({ maxLength: 256 })) }),
+          response: { 200: Page },
         },
       },
       async (request, reply) => {
@@ -77,8 +80,10 @@ export const setUpRoutes =
         schema: {
           summary: 'The form of that page',
           tags: ['setup'],
+          description: 'Answers with the page again, also when it refuses: with the status of the refusal and its reason on the page.',
           consumes: ['application/x-www-form-urlencoded'],
           produces: ['text/html'],
+          response: { 201: Page, ...refusals('bad-credentials', 'already-set-up', 'too-many') },
         },
       },
       async (request, reply) => {

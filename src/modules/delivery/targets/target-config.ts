@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type { Static, TSchema } from 'typebox';
+import type { TLocalizedValidationError } from 'typebox/error';
 import { type Fault, Problem } from '../../../foundation/problem.ts';
 import type { TargetConfig } from './target.ts';
 
@@ -17,12 +18,15 @@ export const parseConfig = <Schema extends TSchema>(schema: Schema, config: unkn
   if (Value.Check(schema, config)) return config;
   const faults = Value.Errors(schema, config)
     .filter(({ keyword }) => keyword !== 'additionalProperties') // each of them is named by an error of its own
-    .map(({ instancePath, keyword, message }) => ({
-      in: 'body' as const,
-      at: `/config${instancePath}`,
-      why: keyword === 'boolean' ? 'is not known here' : message,
-    }));
+    .flatMap((error) => faultsAt(error).map((fault) => ({ in: 'body' as const, ...fault, at: `/config${fault.at}` })));
   throw badConfig(faults);
+};
+
+/** A missing member is named at its own place, as everywhere. */
+const faultsAt = ({ instancePath, message, ...error }: TLocalizedValidationError): { at: string; why: string }[] => {
+  if (error.keyword === 'required')
+    return error.params.requiredProperties.map((name) => ({ at: `${instancePath}/${name}`, why: 'is missing' }));
+  return [{ at: instancePath, why: error.keyword === 'boolean' ? 'is not known here' : message }];
 };
 
 /** A config as it was stored. Throws when it does not have the form in which its kind stores it. */
