@@ -25,6 +25,8 @@ export type Write = Statement | RepeatedStatement;
 export interface WriteResult {
   readonly rows: readonly Record<string, unknown>[];
   readonly changes: number;
+  /** Of a repeated statement, the indices of the rows that changed nothing; absent where every row changed something. */
+  readonly unchanged?: readonly number[];
 }
 
 /** A transaction that looks before it writes. Holds the one writer, so it must be short. */

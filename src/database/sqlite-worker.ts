@@ -61,16 +61,18 @@ const runWrites = (writes: readonly Write[]): WriteResult[] => {
     const condition = 'rows' in write && write.ifChanged !== undefined ? (changedRows[write.ifChanged] ?? []) : undefined;
     const changed: boolean[] = [];
     const rows: Record<string, unknown>[] = [];
+    const unchanged: number[] = [];
     let changes = 0;
     for (const [index, values] of ('rows' in write ? write.rows : [write.parameters]).entries()) {
       const one = condition === undefined || condition[index] ? runOne(statement, values) : nothingDone;
       changed.push(one.changes > 0);
+      if (one.changes === 0) unchanged.push(index);
       changes += one.changes;
       for (const row of one.rows) rows.push(row);
     }
     if (write.mustChange !== undefined && write.mustChange !== changes) throw new WriteWasRefused();
     changedRows.push(changed);
-    return { rows, changes };
+    return unchanged.length === 0 ? { rows, changes } : { rows, changes, unchanged };
   });
 };
 

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes, randomFillSync, timingSafeEqual } from 'node:crypto';
 import { inspect } from 'node:util';
 
 /** A text that must not be printed by accident: logs, JSON and templates show `[secret]`. */
@@ -29,6 +29,23 @@ export class Secret {
 
 /** A new secret of 256 random bits, base64url, for machines; people's passwords are another matter (argon2). */
 export const newSecretText = (): string => randomBytes(32).toString('base64url');
+
+/**
+ * Makes texts of `bytes` random bytes in hexadecimal, for what has to be unique but not secret, such as trace ids. Random bytes are fetched
+ * for many texts at once: fetching them costs the same for 32 bytes as for thousands.
+ */
+export const createRandomHex = (bytes: number): (() => string) => {
+  const pool = Buffer.alloc(128 * bytes);
+  let used = pool.length;
+  return () => {
+    if (used === pool.length) {
+      randomFillSync(pool);
+      used = 0;
+    }
+    used += bytes;
+    return pool.toString('hex', used - bytes, used);
+  };
+};
 
 /** SHA-256, base64url: enough for secrets of 256 random bits, which cannot be guessed from their hash. */
 export const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64url');

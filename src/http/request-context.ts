@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import type { Ids } from '../foundation/ids.ts';
-import { newSecretText } from '../foundation/secret.ts';
+import { createRandomHex } from '../foundation/secret.ts';
 
 /** Where a request stands in a distributed trace, as we hand it on: the caller's trace id (or a new one) and a span id of our own. */
 export interface TraceContext {
@@ -52,13 +52,15 @@ const parseState = (header: string): string | undefined => {
   return isValid ? members.join(',') : undefined;
 };
 
-/** 24 bytes of chance in hexadecimal: the first 32 digits are a trace id, the last 16 a span id. */
-const randomHex = (): string => Buffer.from(newSecretText(), 'base64url').toString('hex', 0, 24);
+/** A trace id has 16 bytes, a span id 8. */
+const chanceBytes = 24;
 
-/** Continues the trace that the headers name; starts one, recorded (flag 01), where they name none or a malformed one. */
-export const traceContextFrom = (headers: IncomingMessage['headers']): TraceContext => {
+/**
+ * Continues the trace that the headers name; starts one, recorded (flag 01), where they name none or a malformed one. `chance`: 48 random
+ * hexadecimal digits.
+ */
+export const traceContextFrom = (headers: IncomingMessage['headers'], chance: string): TraceContext => {
   const { traceparent, tracestate } = headers;
-  const chance = randomHex();
   const parent = typeof traceparent === 'string' ? parseParent(traceparent) : undefined;
   const spanId = chance.slice(32);
   if (parent === undefined) return { traceparent: `00-${chance.slice(0, 32)}-${spanId}-01` };
@@ -68,10 +70,11 @@ export const traceContextFrom = (headers: IncomingMessage['headers']): TraceCont
 
 /** Gives every request its `traceContext`. */
 export const addTraceContext = (app: FastifyInstance): void => {
+  const nextChance = createRandomHex(chanceBytes);
   app.decorateRequest('madeTraceContext', undefined);
   app.decorateRequest('traceContext', {
     getter() {
-      this.madeTraceContext ??= traceContextFrom(this.headers);
+      this.madeTraceContext ??= traceContextFrom(this.headers, nextChance());
       return this.madeTraceContext;
     },
   });

@@ -3,7 +3,7 @@ import { type DestinationStream, type Level, type Logger, pino, stdSerializers, 
 import type { Log } from '../foundation/log.ts';
 
 /** Lines are collected up to this many bytes before they are written … */
-const batchBytes = 4096;
+const batchBytes = 16_000;
 /** … but wait no longer than this. */
 const longestWaitMs = 100;
 /** Where nobody reads standard output, memory stays flat: what is logged beyond this many waiting bytes is dropped, and counted. */

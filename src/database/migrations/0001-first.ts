@@ -50,9 +50,9 @@ const statements = [
     "openDeliveries" INTEGER NOT NULL, "stuckDeliveries" INTEGER NOT NULL, "isOwn" INTEGER NOT NULL, "traceparent" TEXT, "tracestate" TEXT)`,
   // A source may send an event again as often as it likes: it exists once.
   `CREATE UNIQUE INDEX "factsByIdentity" ON "facts" ("tenantId", "eventId", "senderId", "source")`,
-  `CREATE INDEX "factsAccepted" ON "facts" ("position") WHERE "state" = 'accepted'`,
+  `CREATE INDEX "factsAccepted" ON "facts" ("position", "tenantId") WHERE "state" = 'accepted'`,
   `CREATE INDEX "factsByTenant" ON "facts" ("tenantId", "position")`,
-  `CREATE INDEX "factsUnfinished" ON "facts" ("tenantId", "state", "position") WHERE "state" IN ('accepted', 'waiting', 'dead')`,
+  `CREATE INDEX "factsUnfinished" ON "facts" ("tenantId", "state", "position") WHERE "state" IN ('waiting', 'dead')`,
   `CREATE TABLE "factContents" ("position" INTEGER PRIMARY KEY, "content" TEXT NOT NULL)`,
   `CREATE TABLE "factCounts" (
     "tenantId" TEXT NOT NULL, "name" TEXT NOT NULL, "amount" INTEGER NOT NULL, PRIMARY KEY ("tenantId", "name")) WITHOUT ROWID`,

@@ -37,8 +37,8 @@ export interface Settlement {
 export interface DeliveryFilter {
   readonly state?: DeliveryState;
   readonly target?: string;
-  /** Positions of the facts that the event's id names. */
-  readonly factId?: string;
+  /** Where the facts stand that an event's id names. */
+  readonly factPositions?: readonly number[];
   readonly type?: string;
   readonly from?: number;
   readonly to?: number;
@@ -218,7 +218,7 @@ export const createDeliveryStore = ({ build, read }: Database) => {
       if (cursor !== undefined) query = query.where('position', '<', decodeCursor(cursor, ['number'] as const)[0]);
       if (filter.state !== undefined) query = query.where('state', '=', filter.state);
       if (filter.target !== undefined) query = query.where('targetId', '=', filter.target);
-      if (filter.factId !== undefined) query = query.where('factId', '=', filter.factId);
+      if (filter.factPositions !== undefined) query = query.where('factPosition', 'in', filter.factPositions);
       if (filter.type !== undefined) query = query.where('type', '=', filter.type);
       if (filter.from !== undefined) query = query.where('createdAt', '>=', filter.from);
       if (filter.to !== undefined) query = query.where('createdAt', '<', filter.to);

@@ -148,9 +148,9 @@ export const createDelivery = (needs: DeliveryNeeds) => {
       { event, ...filter }: DeliveryFilter & { event?: string },
       page: PageRequest,
     ): Promise<Page<Awaited<ReturnType<typeof showAll>>[number]>> {
-      const fact = event === undefined ? undefined : await events.find(caller, event, {}).catch(ifNotFound);
-      if (event !== undefined && fact === undefined) return { items: [] };
-      const rows = await deliveries.listDeliveries(caller, { ...filter, ...(fact ? { factId: fact.id } : {}) }, page);
+      const factPositions = event === undefined ? undefined : await events.positionsOf(caller, event);
+      if (factPositions?.length === 0) return { items: [] };
+      const rows = await deliveries.listDeliveries(caller, { ...filter, ...(factPositions ? { factPositions } : {}) }, page);
       const items = await showAll(caller, rows.slice(0, page.limit));
       const { nextCursor } = toPage(
         rows,
@@ -265,9 +265,4 @@ const shown = (target: TargetRecord) => {
   const kind = findTargetKind(target.kind);
   if (!kind) throw new Error(`There is no kind of target ${target.kind}.`);
   return showTarget(target, kind);
-};
-
-const ifNotFound = (error: unknown) => {
-  if (error instanceof Problem && error.kind === 'not-found') return undefined;
-  throw error;
 };

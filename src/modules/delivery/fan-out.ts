@@ -65,7 +65,7 @@ export const startFanOut = (needs: FanOutNeeds): Worker => {
           createdAt: fact.receivedAt,
         });
       }
-      return { factId: fact.id, tenantId: fact.tenantId, targets: wanted.length };
+      return { factId: fact.id, position: fact.position, tenantId: fact.tenantId, targets: wanted.length };
     });
     try {
       await database.write([

@@ -30,6 +30,16 @@ export interface FactProgress {
   readonly stuck: number;
 }
 
+/** What fan-out has to know of a fact. */
+export type UnroutedFact = Pick<StoredFact, 'position' | 'id' | 'tenantId' | 'type' | 'orderingKey' | 'receivedAt' | 'isOwn'>;
+
+/** Where a fact stands after fan-out, with how many deliveries it has. */
+interface RoutedState {
+  readonly position: number;
+  readonly state: FactRow['state'];
+  readonly open: number;
+}
+
 interface FactValues {
   readonly factId: string;
   readonly tenantId: string;
@@ -60,6 +70,12 @@ export const valuesOf = (event: IncomingEvent, isOwn: boolean): FactValues => ({
   content: event.content,
 });
 
+/** Callers choose ids, so any number of events may have the same one. */
+const maxOfOneId = 1_000;
+
+// Written as a literal: a partial index is surely used only where the query says the same as the index.
+const isAccepted = sql<boolean>`"state" = 'accepted'`;
+
 export const createEventStore = (database: Database) => {
   const { build, read } = database;
 
@@ -82,8 +98,7 @@ export const createEventStore = (database: Database) => {
         traceparent: slot<string | null>('traceparent'),
         tracestate: slot<string | null>('tracestate'),
       })
-      .onConflict((conflict) => conflict.doNothing())
-      .returning('id'),
+      .onConflict((conflict) => conflict.doNothing()),
   );
   const insertContent = template<FactValues>(
     build
@@ -96,11 +111,11 @@ export const createEventStore = (database: Database) => {
           .where('id', '=', slot<string>('factId')),
       ),
   );
-  const routeFact = template<{ factId: string; state: FactRow['state']; open: number }>(
+  const routeFact = template<RoutedState>(
     build
       .updateTable('facts')
       .set({ state: slot<FactRow['state']>('state'), openDeliveries: slot<number>('open') })
-      .where('id', '=', slot<string>('factId'))
+      .where('position', '=', slot<number>('position'))
       .where('state', '=', 'accepted'),
   );
   const settleFact = template<FactProgress>(
@@ -137,13 +152,12 @@ export const createEventStore = (database: Database) => {
       .select('factContents.content');
 
   return {
-    /** The first write tells by its returned ids which facts are new; `contents` follow only those. */
+    /** The first write tells by what it left unchanged which facts are not new; `contents` must follow only those that are. */
     insertFacts(values: readonly FactValues[]): { facts: RepeatedStatement; contents: RepeatedStatement } {
       return { facts: insertFact.rows(values), contents: insertContent.rows(values) };
     },
 
-    routeFacts: (routed: readonly { factId: string; state: FactRow['state']; open: number }[]): RepeatedStatement =>
-      routeFact.rows(routed, routed.length),
+    routeFacts: (routed: readonly RoutedState[]): RepeatedStatement => routeFact.rows(routed, routed.length),
 
     settleFacts: (progress: readonly FactProgress[]): Write[] => (progress.length === 0 ? [] : [settleFact.rows(progress)]),
 
@@ -151,8 +165,14 @@ export const createEventStore = (database: Database) => {
       counts.length === 0 ? [] : [addToCount.rows(counts)],
 
     /** Facts that were not fanned out yet, oldest first; of all tenants, for the fan-out alone. */
-    findUnrouted: (limit: number): Promise<readonly Omit<StoredFact, 'content'>[]> =>
-      read.selectFrom('facts').selectAll().where('state', '=', 'accepted').orderBy('position').limit(limit).execute(),
+    findUnrouted: (limit: number): Promise<readonly UnroutedFact[]> =>
+      read
+        .selectFrom('facts')
+        .select(['position', 'id', 'tenantId', 'type', 'orderingKey', 'receivedAt', 'isOwn'])
+        .where(isAccepted)
+        .orderBy('position')
+        .limit(limit)
+        .execute(),
 
     async findFirstReceipt(event: IncomingEvent): Promise<number | undefined> {
       const first = await read
@@ -176,6 +196,19 @@ export const createEventStore = (database: Database) => {
       if (source !== undefined) query = query.where('source', '=', source);
       if (sender !== undefined) query = query.where('senderId', '=', sender);
       return await query.orderBy(sql`"senderId" = ${caller.id}`, 'desc').orderBy('facts.position', 'desc').limit(1).executeTakeFirst();
+    },
+
+    /** Where the facts of that id in the tenant stand, whoever sent them; the newest ones, where more have it than anybody means. */
+    async findPositions({ tenantId }: TenantScope, eventId: string): Promise<readonly number[]> {
+      const rows = await read
+        .selectFrom('facts')
+        .select('position')
+        .where('tenantId', '=', tenantId)
+        .where('eventId', '=', eventId)
+        .orderBy('position', 'desc')
+        .limit(maxOfOneId)
+        .execute();
+      return rows.map(({ position }) => position);
     },
 
     /** Newest first, one more than `limit`. */
@@ -226,7 +259,7 @@ export const createEventStore = (database: Database) => {
         .selectFrom('facts')
         .select(({ fn }) => fn.countAll<number>().as('amount'))
         .where('tenantId', '=', tenantId)
-        .where('state', '=', 'accepted')
+        .where(isAccepted)
         .executeTakeFirst();
       return row?.amount ?? 0;
     },

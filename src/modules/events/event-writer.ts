@@ -14,11 +14,11 @@ export const createEventWriter = ({ database, store, trace }: { database: Databa
       { ...contents, ifChanged: 0 },
       ...entries.map((write) => ({ ...write, ifChanged: 0 })),
     ]);
-    if (inserted?.rows.length === events.length) return events.map(({ receivedAt }) => ({ isDuplicate: false, receivedAt }));
-    const newIds = new Set(inserted?.rows.map(({ id }) => id));
+    const unchanged = new Set(inserted?.unchanged);
+    if (unchanged.size === 0) return events.map(({ receivedAt }) => ({ isDuplicate: false, receivedAt }));
     return await Promise.all(
-      events.map(async (event) => {
-        if (newIds.has(event.factId)) return { isDuplicate: false, receivedAt: event.receivedAt };
+      events.map(async (event, index) => {
+        if (!unchanged.has(index)) return { isDuplicate: false, receivedAt: event.receivedAt };
         return { isDuplicate: true, receivedAt: (await store.findFirstReceipt(event)) ?? event.receivedAt };
       }),
     );

@@ -29,6 +29,7 @@ export interface EventReceipt extends IntakeReceipt {
 /** A fact that fan-out has found targets for, or none. */
 export interface RoutedFact {
   readonly factId: string;
+  readonly position: number;
   readonly tenantId: string;
   readonly targets: number;
 }
@@ -41,6 +42,8 @@ export interface Events {
   /** Tells the fan-out that facts were written. */
   announce(): void;
   find(caller: Caller, eventId: string, which: { source?: string; sender?: string }): Promise<StoredFact>;
+  /** Where the facts of that event id in the tenant stand, whoever sent them. */
+  positionsOf: ReturnType<typeof createEventStore>['findPositions'];
   list: ReturnType<typeof createEventStore>['listEvents'];
   /** Facts not fanned out yet, oldest first. */
   unrouted: ReturnType<typeof createEventStore>['findUnrouted'];
@@ -115,6 +118,7 @@ export const createEvents = ({ database, trace, clock, ids, arrived, openIntake 
       if (!found) throw new Problem('not-found', `There is no event ${eventId}.`);
       return found;
     },
+    positionsOf: store.findPositions,
     list: store.listEvents,
     unrouted: store.findUnrouted,
 
@@ -122,7 +126,9 @@ export const createEvents = ({ database, trace, clock, ids, arrived, openIntake 
       const perTenant = new Map<string, number>();
       for (const { tenantId } of facts) perTenant.set(tenantId, (perTenant.get(tenantId) ?? 0) + 1);
       return [
-        store.routeFacts(facts.map(({ factId, targets }) => ({ factId, state: targets === 0 ? 'no-target' : 'waiting', open: targets }))),
+        store.routeFacts(
+          facts.map(({ position, targets }) => ({ position, state: targets === 0 ? 'no-target' : 'waiting', open: targets })),
+        ),
         ...store.addToCounts([...perTenant].map(([tenantId, amount]) => ({ tenantId, name: 'routed', amount }))),
         ...trace.entries(
           facts.map(({ factId, tenantId, targets }) => ({

@@ -96,7 +96,7 @@ export const setUpRoutes =
           return sendSetUpPage(reply.code(201), { state: 'done', username });
         } catch (error) {
           if (!(error instanceof Problem)) throw error;
-          reply.code(error.status);
+          (reply as FastifyReply).code(error.status); // any refusal, also those that every route has
           if (error.kind === 'already-set-up') return sendSetUpPage(reply, { state: 'already-set-up' });
           const { token, username } = wanted;
           return sendSetUpPage(reply, { state: 'form', token, username, complaint: error.message });
