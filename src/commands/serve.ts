@@ -7,6 +7,7 @@ import { readSecretKey } from '../config/secret-key-file.ts';
 import type { Settings } from '../config/settings.ts';
 import { claimDataFolder, DataFolderInUse } from '../database/data-folder.ts';
 import { DataIsNewer } from '../database/migrate.ts';
+import { DatabaseUnusable } from '../database/open-database.ts';
 import { giveBackMemory } from '../foundation/memory.ts';
 import { Problem } from '../foundation/problem.ts';
 import { createMetricsServer } from '../http/metrics-routes.ts';
@@ -60,6 +61,7 @@ export const serve: Command = async (args, env) => {
 const isExpected = (error: unknown): error is Error =>
   error instanceof DataFolderInUse ||
   error instanceof DataIsNewer ||
+  error instanceof DatabaseUnusable ||
   error instanceof Problem ||
   (error instanceof Error && 'syscall' in error);
 

@@ -1,13 +1,7 @@
 import { createRequire } from 'node:module';
 import { type DestinationStream, type Level, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
 import type { Log } from '../foundation/log.ts';
-
-/** Lines are collected up to this many bytes before they are written … */
-const batchBytes = 16_000;
-/** … but wait no longer than this. */
-const longestWaitMs = 100;
-/** Where nobody reads standard output, memory stays flat: what is logged beyond this many waiting bytes is dropped, and counted. */
-const mostWaitingBytes = 8 * 1024 * 1024;
+import { openBatchedOutput } from './batched-output.ts';
 
 /** What must never be logged, whatever field somebody puts it in; compared in lower case without `-` and `_`. */
 const hiddenNames = new Set([
@@ -41,7 +35,7 @@ export interface LogOptions {
  */
 export const createLog = ({ level, pretty, replica, destination }: LogOptions): Log & { flush(): void } => {
   const output =
-    destination ?? (pretty ? openTerminal() : undefined) ?? openBatchedOutput((dropped) => log.warn({ dropped }, 'log.dropped'));
+    destination ?? (pretty ? openTerminal() : undefined) ?? openBatchedOutput(1, (dropped) => log.warn({ dropped }, 'log.dropped'));
   const log: Logger = pino(
     {
       level,
@@ -63,27 +57,6 @@ export const createLog = ({ level, pretty, replica, destination }: LogOptions): 
       if ('flushSync' in output && typeof output.flushSync === 'function') output.flushSync();
     },
   };
-};
-
-const openBatchedOutput = (tellDropped: (lines: number) => void): DestinationStream => {
-  // pino flushes an asynchronous destination by itself at the end of the process.
-  const output = pino.destination({
-    dest: 1,
-    sync: false,
-    minLength: batchBytes,
-    periodicFlush: longestWaitMs,
-    maxLength: mostWaitingBytes,
-  });
-  let dropped = 0;
-  output.on('drop', () => {
-    dropped += 1;
-  });
-  output.on('drain', () => {
-    const lines = dropped;
-    dropped = 0;
-    if (lines > 0) tellDropped(lines);
-  });
-  return output;
 };
 
 /** Colours and short lines; `undefined` where pino-pretty is not installed, as in a deployment without development packages. */
@@ -123,8 +96,19 @@ const hideSecrets = <Value>(value: Value, depth: number): Value => {
   return (copy ?? value) as Value; // of the same shape, save for what is hidden
 };
 
-const isHidden = (name: string, value: unknown): boolean =>
-  value !== undefined && value !== null && name.length >= 3 && hiddenNames.has(name.toLowerCase().replace(/[-_]/g, ''));
+const isHidden = (name: string, value: unknown): boolean => value !== undefined && value !== null && isHiddenName(name);
+
+/** Lines have few names, always the same, and looking one up is a tenth of working it out. */
+const judgedNames = new Map<string, boolean>();
+const mostNamesKept = 1_000;
+
+const isHiddenName = (name: string): boolean => {
+  const known = judgedNames.get(name);
+  if (known !== undefined) return known;
+  const judged = hiddenNames.has(name.toLowerCase().replace(/[-_]/g, ''));
+  if (judgedNames.size < mostNamesKept) judgedNames.set(name, judged);
+  return judged;
+};
 
 /** What can be looked into: not what says itself how it is printed (Secret, Date, Buffer). */
 const isPlain = (value: unknown): value is Record<string, unknown> =>

@@ -47,6 +47,9 @@ export interface Verdict {
   readonly because: string;
 }
 
+/** What a program that runs the demo learns: 0 when every promise held, else 1. */
+export const exitCodeFor = (verdicts: readonly Verdict[]): 0 | 1 => (verdicts.every(({ isKept }) => isKept) ? 0 : 1);
+
 /** A lane may leave so much of the rate unused, as a guard against jitter on the way. */
 const usedShareAtLeast = 0.99;
 

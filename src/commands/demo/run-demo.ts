@@ -10,7 +10,7 @@ import { startMockTarget } from './mock-target.ts';
 import { accessTokenSeconds, type DemoOptions } from './options.ts';
 import { introductionLines, summaryLines } from './print-summary.ts';
 import { traceLines } from './print-trace.ts';
-import { judgePromises } from './promises.ts';
+import { exitCodeFor, judgePromises } from './promises.ts';
 import type { Screen } from './screen.ts';
 import { startShow } from './show.ts';
 import { bold, plain } from './spans.ts';
@@ -100,10 +100,10 @@ const perform = async (
   if (trace !== undefined) screen.print([[], ...traceLines(trace, new Map([[service.id, 'the mock source']]))]);
   const verdicts = judgePromises(findings);
   screen.print([[], ...summaryLines(verdicts, { ranMs, isCutShort: signal.aborted, width: screen.width }), []]);
-  if (verdicts.every(({ isKept }) => isKept)) return 0;
-  if (server.complaints.length > 0)
+  const exitCode = exitCodeFor(verdicts);
+  if (exitCode !== 0 && server.complaints.length > 0)
     screen.print([[bold('  What the server complained about')], ...server.complaints.map((line) => [plain(`  ${line}`)]), []]);
-  return brokenExitCode;
+  return exitCode;
 };
 
 interface ServiceMade {

@@ -73,7 +73,8 @@ export const startShow = ({
   let nextLineMs = lineEveryMs;
   const show = () => {
     if (screen.isLive) return screen.draw(liveTable(view(), screen.width));
-    if (phase !== 'flowing' || elapsedMs() < nextLineMs) return;
+    // The line at the end is that of the last figures.
+    if (phase !== 'flowing' || elapsedMs() < nextLineMs || nextLineMs >= options.seconds * 1_000) return;
     nextLineMs += lineEveryMs;
     screen.print([plainLine(view())]);
   };

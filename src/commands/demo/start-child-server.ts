@@ -27,7 +27,7 @@ export class ServerDidNotStart extends Error {
 }
 
 const program = fileURLToPath(new URL('../../entries/cli.ts', import.meta.url));
-const endWithParent = new URL('./end-with-parent.ts', import.meta.url).href;
+const endWithParent = new URL('./end-with-parent.ts', import.meta.url);
 const startLimitMs = 60_000;
 const stopLimitMs = 12_000;
 const linesKept = 12;
@@ -41,14 +41,17 @@ export const startChildServer = async ({
   env,
   settings,
   signal,
+  temporary = tmpdir(),
 }: {
   env: NodeJS.ProcessEnv;
   settings: Readonly<Record<string, string>>;
   signal: AbortSignal;
+  /** Where its folder is made. */
+  temporary?: string;
 }): Promise<ChildServer> => {
   signal.throwIfAborted();
-  const folder = await mkdtemp(join(tmpdir(), 'entrepot-demo-'));
-  const child = spawn(process.execPath, ['--import', endWithParent, program, 'serve'], {
+  const folder = await mkdtemp(join(temporary, 'entrepot-demo-'));
+  const child = spawn(process.execPath, ['--import', `${endWithParent.href}?data=${encodeURIComponent(folder)}`, program, 'serve'], {
     stdio: ['pipe', 'pipe', 'pipe'],
     // Out of the terminal's reach: Ctrl-C ends the demo, which still has questions to the server.
     detached: true,

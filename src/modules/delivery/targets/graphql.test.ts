@@ -142,7 +142,7 @@ describe('the config of a GraphQL target', () => {
 
   it('names each fault', () => {
     const url = 'https://a.example/';
-    assert.deepEqual(faultsOf({}), ['/config']);
+    assert.deepEqual(faultsOf({}), ['/config/url']);
     assert.deepEqual(faultsOf(null), ['/config']);
     assert.deepEqual(faultsOf({ url: 5, nonsense: 1 }).sort(), ['/config/nonsense', '/config/url']);
     assert.deepEqual(faultsOf({ url: 'nonsense' }), ['/config/url']);
