@@ -10,7 +10,7 @@ const wantedIdleMib = 120;
 const flatWithin = 1.15;
 const amount = 100_000;
 const step = 20_000;
-const settleMs = 5_000;
+const settleMs = 8_000;
 
 export const memory: Claim = {
   name: 'memory',
@@ -19,28 +19,32 @@ export const memory: Claim = {
   async measure(say) {
     const load = await startProgram('load.ts');
     const receiver = await startReceiverProgram();
-    const server = await startThisServer();
+    const measurements: Measurement[] = [];
+    const note = (what: string, pid: number): number => {
+      const rssMib = rssMibOf(pid);
+      measurements.push({ what, rssMib });
+      say(`${what}: ${rssMib.toFixed(0)} MiB`);
+      return rssMib;
+    };
+    let idle = Number.NaN;
+    const server = await startThisServer({
+      async whenListening(pid) {
+        await sleep(settleMs);
+        idle = note('idle, after the start', pid);
+      },
+    });
     try {
-      const measurements: Measurement[] = [];
-      const note = (what: string): number => {
-        const rssMib = rssMibOf(server.pid);
-        measurements.push({ what, rssMib });
-        say(`${what}: ${rssMib.toFixed(0)} MiB`);
-        return rssMib;
-      };
-      await sleep(settleMs);
-      const idle = note('idle, after the start');
       const target = await givenPausedTarget(server, { config: { url: receiver.url }, concurrency: 32 });
       const waiting: number[] = [];
       for (let accepted = step; accepted <= amount; accepted += step) {
         await acceptEvents(server, load, { runName: `memory-${accepted}`, connections: 64, eventsPerRequest: 1, amount: step });
-        waiting.push(note(`${accepted.toLocaleString('en')} waiting`));
+        waiting.push(note(`${accepted.toLocaleString('en')} waiting`, server.pid));
       }
       await measureDrain(server, receiver, target, amount);
-      note('all delivered, at once');
+      note('all delivered, at once', server.pid);
       await server.rest();
       await sleep(settleMs);
-      note('all delivered, at rest');
+      note('all delivered, at rest', server.pid);
       const [first = Number.NaN, ...later] = waiting;
       const growth = Math.max(...later) / first;
       return {

@@ -30,8 +30,15 @@ export interface ThisServer {
 
 export const makeDataFolder = (): string => mkdtempSync(join(tmpdir(), 'entrepot-bench-'));
 
-/** Starts the server on a data folder (a new one unless given, removed at the end) and signs an operator and a source in. */
-export const startThisServer = async ({ dataFolder = makeDataFolder() }: { dataFolder?: string } = {}): Promise<ThisServer> => {
+export interface ThisServerOptions {
+  /** A new one unless given; removed at the end. */
+  readonly dataFolder?: string;
+  /** Called when the server listens and nobody has spoken to it yet. */
+  readonly whenListening?: (pid: number) => Promise<void>;
+}
+
+/** Starts the server and signs an operator and a source in. */
+export const startThisServer = async ({ dataFolder = makeDataFolder(), whenListening }: ThisServerOptions = {}): Promise<ThisServer> => {
   const logFile = join(dataFolder, 'server.log');
   const log = openSync(logFile, 'w');
   const child = spawn(process.execPath, [...(process.env.BENCH_NODE_OPTIONS?.split(' ') ?? []), entry, 'serve'], {
@@ -45,9 +52,11 @@ export const startThisServer = async ({ dataFolder = makeDataFolder() }: { dataF
     },
   });
   closeSync(log);
+  process.once('exit', () => child.kill('SIGKILL')); // when the measurement breaks, nothing stays behind
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const { url, startMs } = await listening(child, logFile);
   const pid = child.pid ?? 0;
+  await whenListening?.(pid);
   const operatorToken = await givenOperator({ url });
   const { token: sourceToken } = await givenService({ url }, operatorToken);
   return {

@@ -5,7 +5,15 @@ import type { Database } from './database.ts';
 import { migrate } from './migrate.ts';
 import { openSqlite } from './sqlite.ts';
 
-/** Opens the database that the URL's scheme names and brings its schema to the newest version. Rejects with `DataIsNewer`. */
+/** What is there cannot be opened: damaged, no database at all, not readable. A person has to look. */
+export class DatabaseUnusable extends Error {
+  constructor(place: string, cause: unknown) {
+    super(`The database ${place} cannot be opened: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.name = 'DatabaseUnusable';
+  }
+}
+
+/** Opens the database that the URL's scheme names and brings its schema to the newest version. Rejects with `DatabaseUnusable` or `DataIsNewer`. */
 export const openDatabase = async ({ url, clock }: { url: string; clock: Clock }): Promise<Database> => {
   const database = await open(url);
   try {
@@ -21,5 +29,7 @@ const open = async (url: string): Promise<Database> => {
   const [, file] = /^sqlite:(.+)$/.exec(url) ?? [];
   if (!file) throw new Error(`There is no database for ${url.split(':')[0]}:`);
   await mkdir(dirname(file), { recursive: true });
-  return openSqlite(file);
+  return await openSqlite(file).catch((error: unknown) => {
+    throw new DatabaseUnusable(file, error);
+  });
 };

@@ -27,6 +27,7 @@ export class SqliteThread {
   readonly #waiting = new Map<number, { resolve: (result: Result) => void; reject: (error: Error) => void }>();
   #worker: Worker | undefined;
   #opened: Promise<void> | undefined;
+  #isOpen = false;
   #lastId = 0;
 
   constructor(data: SqliteThreadData) {
@@ -45,7 +46,7 @@ export class SqliteThread {
   }
 
   async call(call: SqliteCall): Promise<Result> {
-    await this.open();
+    if (!this.#isOpen) await this.open();
     const result = await this.#post(call);
     if (result.kind === 'failure') throw errorOf(result.failure);
     return result;
@@ -76,21 +77,25 @@ export class SqliteThread {
     const worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), { workerData: this.#data });
     this.#worker = worker;
     const opening = new Promise<Result>((resolve, reject) => this.#waiting.set(0, { resolve, reject }));
+    // What a thread before this one still has to say, if only that it is gone, does not concern the calls of this one.
+    const lose = (error: Error) => this.#worker === worker && this.#lose(error);
     worker.on('message', ({ id, result }: SqliteReply) => {
       this.#waiting.get(id)?.resolve(result);
       this.#waiting.delete(id);
     });
-    worker.on('error', (error) => this.#lose(error));
-    worker.on('exit', () => this.#lose(new Error('the thread ended')));
+    worker.on('error', lose);
+    worker.on('exit', () => lose(new Error('the thread ended')));
     const result = await opening;
     if (result.kind === 'failure') {
       await worker.terminate();
       throw errorOf(result.failure);
     }
+    this.#isOpen = true;
   }
 
   #lose(cause: Error): void {
     this.#opened = undefined;
+    this.#isOpen = false;
     for (const { reject } of this.#waiting.values()) reject(new Unavailable('The database thread ended.', { cause }));
     this.#waiting.clear();
   }

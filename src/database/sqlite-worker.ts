@@ -141,6 +141,8 @@ const answer = (request: SqliteRequest): SqliteReply['result'] => {
     case 'query':
       return { kind: 'rows', results: [runOne(prepare(request.sql), request.parameters)] };
     case 'run':
+      // A thread that took over from one that died knows nothing of its transaction; half of it alone must not be written.
+      if (!connection.isTransaction) throw new Error('There is no transaction.');
       return { kind: 'rows', results: runWrites(request.writes) };
     case 'begin':
       if (brokenBy) return { kind: 'failure', failure: brokenBy };

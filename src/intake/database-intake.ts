@@ -39,22 +39,33 @@ export const createDatabaseIntake = ({ writer, clock }: { writer: FactWriter; cl
     return group;
   };
 
-  const writeGroup = async (group: readonly WaitingRequest[]) => {
+  /** Resolves with what tells the requests how it went, when that is known. */
+  const writeGroup = async (group: readonly WaitingRequest[]): Promise<() => void> => {
     try {
       const receipts = await writer.writeEvents(group.flatMap((request) => request.events));
-      let from = 0;
-      for (const request of group) {
-        request.resolve(receipts.slice(from, from + request.events.length));
-        from += request.events.length;
-      }
+      return () => {
+        let from = 0;
+        for (const request of group) {
+          request.resolve(receipts.slice(from, from + request.events.length));
+          from += request.events.length;
+        }
+      };
     } catch (error) {
-      for (const request of group) request.reject(error);
+      return () => {
+        for (const request of group) request.reject(error);
+      };
     }
   };
 
   const run = async () => {
-    while (waiting.length > 0) await writeGroup(takeGroup());
+    let answer = () => {};
+    while (waiting.length > 0) {
+      const writing = writeGroup(takeGroup());
+      answer(); // only now, when the next group is on its way: answering takes about as long as writing does
+      answer = await writing;
+    }
     running = undefined;
+    answer();
   };
 
   /** One timer for all requests: a timer for each would cost more than the rest of the way. */
@@ -65,6 +76,8 @@ export const createDatabaseIntake = ({ writer, clock }: { writer: FactWriter; cl
         if (clock.now() - request.since < answerLimitMs) break;
         request.reject(new Unavailable('The events could not be written in time.', { retryAfterMs: 2_000 }));
       }
+      // Who was told so sends them again: written as well, they would only make everybody wait longer.
+      waiting = waiting.filter((request) => unanswered.has(request));
     }
     isWatching = false;
   };

@@ -39,6 +39,7 @@ for (const [name, createDisk] of Object.entries(smallDisks)) {
       const before = refused();
       const known = ledger.acknowledged.size;
       const senders = startSenders({ server, sources: [source], ledger, label, arrayLength: 50 });
+      context.after(senders.stop);
       await eventually(
         async () => ledger.acknowledged.size - known,
         (count) => count > 500,

@@ -66,6 +66,7 @@ test('what was acknowledged outlives 20 kills and 4 stops under load, and is del
     const before = new Set(ledger.acknowledged.keys());
     const from = new Date(Date.now() - 1_000).toISOString();
     const senders = startSenders({ server, sources, ledger, label: `round${round}`, pauseMs: 20 });
+    context.after(senders.stop);
     await sleep(300 + Math.random() * 500);
     await end(senders.stop);
     const acknowledged = new Set([...ledger.acknowledged.keys()].filter((id) => !before.has(id)));

@@ -25,7 +25,8 @@ export interface TestServer {
 export interface StartOptions {
   /** Keep working on the data of a server before. */
   readonly dataFolder?: string;
-  readonly env?: Readonly<Record<string, string>>;
+  /** Settings beside the usual ones; undefined takes one of those away. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** Command and arguments that stand before Node's, e.g. to limit what the process may do. */
   readonly through?: readonly string[];
 }

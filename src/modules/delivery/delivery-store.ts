@@ -18,8 +18,6 @@ export interface NewDelivery {
   readonly factPosition: number;
   readonly type: string;
   readonly orderingKey: string | null;
-  /** 1 where the target wants order by key and the fact has one. */
-  readonly isOrdered: number;
   readonly createdAt: number;
 }
 
@@ -69,10 +67,9 @@ export const createDeliveryStore = ({ build, read }: Database) => {
       orderingKey: slot<string | null>('orderingKey'),
       state: 'waiting',
       queue: 'live',
-      // Held unless it is the head of its key; both are decided in the transaction that writes them.
-      isHeld: sql<number>`case when ${slot<number>('isOrdered')} = 0 then 0
-        when exists (select 1 from "laneKeys" where "targetId" = ${slot<string>('targetId')} and "orderingKey" = ${slot<string | null>('orderingKey')} and "headId" = ${slot<string>('id')})
-        then 0 else 1 end`,
+      // Only targets that want order have keys; decided where it is written, since the target may just have been changed.
+      isHeld: sql<number>`case when exists (select 1 from "laneKeys" where "targetId" = ${slot<string>('targetId')}
+        and "orderingKey" = ${slot<string | null>('orderingKey')} and "headId" <> ${slot<string>('id')}) then 1 else 0 end`,
       dueAt: 0,
       attempts: 0,
       reason: null,
@@ -83,7 +80,19 @@ export const createDeliveryStore = ({ build, read }: Database) => {
   const claimKey = template<{ targetId: string; orderingKey: string; id: string }>(
     build
       .insertInto('laneKeys')
-      .values({ targetId: slot<string>('targetId'), orderingKey: slot<string>('orderingKey'), headId: slot<string>('id'), isBlocked: 0 })
+      .columns(['targetId', 'orderingKey', 'headId', 'isBlocked'])
+      .expression((eb) =>
+        eb
+          .selectFrom('targets')
+          .select([
+            'id',
+            sql.val(slot<string>('orderingKey')).as('orderingKey'),
+            sql.val(slot<string>('id')).as('headId'),
+            sql.lit(0).as('isBlocked'),
+          ])
+          .where('id', '=', slot<string>('targetId'))
+          .where('ordering', '=', 'key'),
+      )
       .onConflict((conflict) => conflict.doNothing()),
   );
   const settleDelivery = template<Settlement>(
@@ -120,9 +129,7 @@ export const createDeliveryStore = ({ build, read }: Database) => {
     /** Order by key: the first delivery of a free key becomes its head, all others are held behind it. */
     insertDeliveries(deliveries: readonly NewDelivery[]): Write[] {
       if (deliveries.length === 0) return [];
-      const keyed = deliveries.flatMap(({ targetId, orderingKey, isOrdered, id }) =>
-        orderingKey === null || isOrdered === 0 ? [] : [{ targetId, orderingKey, id }],
-      );
+      const keyed = deliveries.flatMap(({ targetId, orderingKey, id }) => (orderingKey === null ? [] : [{ targetId, orderingKey, id }]));
       return [...(keyed.length === 0 ? [] : [claimKey.rows(keyed)]), insertDelivery.rows(deliveries)];
     },
 

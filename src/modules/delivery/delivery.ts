@@ -102,7 +102,7 @@ export const createDelivery = (needs: DeliveryNeeds) => {
         scope,
         rows.map(({ id }) => id),
       ),
-      events.facts(rows.map(({ factId }) => factId)),
+      events.heads(rows.map(({ factId }) => factId)),
     ]);
     return rows.map((row) =>
       showDelivery(row, { eventId: facts.get(row.factId)?.eventId ?? row.factId, attempts: attemptsIn(entries.get(row.id) ?? []) }),
@@ -214,7 +214,7 @@ export const createDelivery = (needs: DeliveryNeeds) => {
         keys,
         leases,
         targets,
-        outbound,
+        openSink: (target) => kindOf(target).open(target.config, outbound),
         isAlone: needs.isAlone,
         clock,
         chance: needs.chance,
@@ -261,8 +261,10 @@ export const createDelivery = (needs: DeliveryNeeds) => {
 
 export type Delivery = ReturnType<typeof createDelivery>;
 
-const shown = (target: TargetRecord) => {
-  const kind = findTargetKind(target.kind);
-  if (!kind) throw new Error(`There is no kind of target ${target.kind}.`);
-  return showTarget(target, kind);
+const shown = (target: TargetRecord) => showTarget(target, kindOf(target));
+
+const kindOf = ({ kind }: TargetRecord) => {
+  const found = findTargetKind(kind);
+  if (!found) throw new Error(`There is no kind of target ${kind}.`);
+  return found;
 };

@@ -11,11 +11,19 @@ export interface LaneKey {
 // Only the head of a key is eligible. The heads stand in a small table, so that nobody has to ask the backlog whether something
 // stands before a delivery. An empty `headId` means: to be found again in the same transaction.
 
-export const createKeyStore = ({ build }: Database) => {
+export const createKeyStore = ({ build, read }: Database) => {
   const leave = template<LaneKey & { id: string }>(
     build
       .updateTable('laneKeys')
       .set({ headId: '' })
+      .where('targetId', '=', slot<string>('targetId'))
+      .where('orderingKey', '=', slot<string>('orderingKey'))
+      .where('headId', '=', slot<string>('id')),
+  );
+  const leaveEnded = template<LaneKey & { id: string }>(
+    build
+      .updateTable('laneKeys')
+      .set({ headId: '', isBlocked: 0 })
       .where('targetId', '=', slot<string>('targetId'))
       .where('orderingKey', '=', slot<string>('orderingKey'))
       .where('headId', '=', slot<string>('id')),
@@ -77,6 +85,29 @@ export const createKeyStore = ({ build }: Database) => {
   return {
     /** The heads are finished: the next delivery of each key becomes eligible, or the key is free. */
     passOn: (heads: readonly (LaneKey & { id: string })[]): Write[] => (heads.length === 0 ? [] : [leave.rows(heads), ...advance(heads)]),
+
+    /** Keys of a target whose head is finished, or gone; those that are blocked behind theirs only `withBlocked`. */
+    findEndedHeads(targetId: string, { withBlocked }: { withBlocked: boolean }): Promise<readonly (LaneKey & { id: string })[]> {
+      const ended = read
+        .selectFrom('laneKeys')
+        .select(['targetId', 'orderingKey', 'headId as id'])
+        .where('targetId', '=', targetId)
+        .where(({ not, exists, selectFrom }) =>
+          not(
+            exists(
+              selectFrom('deliveries')
+                .select('id')
+                .whereRef('deliveries.id', '=', 'laneKeys.headId')
+                .where('state', 'in', ['waiting', 'retrying', 'delivering']),
+            ),
+          ),
+        );
+      return (withBlocked ? ended : ended.where('isBlocked', '=', 0)).execute();
+    },
+
+    /** These heads ended without passing on: the next delivery of each key becomes eligible, or the key is free. */
+    passOnEnded: (heads: readonly (LaneKey & { id: string })[]): Write[] =>
+      heads.length === 0 ? [] : [leaveEnded.rows(heads), ...advance(heads)],
 
     /** The heads are dead and what follows them has to wait for a hand. */
     blockKeys: (keys: readonly LaneKey[]): Write[] => (keys.length === 0 ? [] : [block.rows(keys)]),

@@ -3,7 +3,7 @@ import type { DeliveryPast } from './delivery-resource.ts';
 import type { StoredDelivery } from './delivery-store.ts';
 import type { Judgement } from './judgement.ts';
 import type { LaneNeeds } from './lane.ts';
-import type { Lease } from './lease-store.ts';
+import type { Hold } from './lane-hold.ts';
 import { readPasts, releaseWrites, settleWrites } from './settle.ts';
 import type { TargetRecord } from './target-record.ts';
 
@@ -17,21 +17,21 @@ const closeBudgetMs = 3_000;
 /** Writes down how tries ended, many in one act. While the database is away it keeps them and tries again. */
 export const createNoter = ({
   target,
-  lease,
+  hold,
   needs,
   reservedUntil,
   onLost,
   onNoted,
 }: {
   target: TargetRecord;
-  lease: Lease;
+  hold: Hold;
   needs: LaneNeeds;
   reservedUntil: () => number;
   onLost: () => void;
-  /** What was written may have made other deliveries due, or these again. */
-  onNoted: () => void;
+  /** The ends of these are written down; `mayBeDue`: that may have made other deliveries due, or these again. */
+  onNoted: (ids: readonly string[], mayBeDue: boolean) => void;
 }) => {
-  const { database, leases, clock, log, events } = needs;
+  const { clock, log, events } = needs;
   let judgements: Judgement[] = [];
   let released: { delivery: StoredDelivery; reason: string | undefined }[] = [];
   let running: Promise<void> | undefined;
@@ -43,7 +43,6 @@ export const createNoter = ({
     const silent = back.filter(({ reason }) => reason === undefined);
     const told = back.filter(({ reason }) => reason !== undefined);
     return [
-      leases.holdOn(lease, now, Math.ceil(reservedUntil())),
       ...(ended.length === 0 ? [] : settleWrites(needs, target, ended, pasts)),
       ...releaseWrites(
         needs,
@@ -67,8 +66,12 @@ export const createNoter = ({
       judgements = judgements.slice(ended.length);
       released = released.slice(back.length);
       try {
-        await database.write(writesOf(ended, back, await readPasts(needs, target, ended)));
-        if (back.length > 0 || ended.some(opensOthers)) onNoted();
+        const pasts = await readPasts(needs, target, ended);
+        await hold.write(reservedUntil(), writesOf(ended, back, pasts));
+        onNoted(
+          [...ended, ...back].map(({ delivery }) => delivery.id),
+          back.length > 0 || ended.some(opensOthers),
+        );
         if (ended.some(({ settlement }) => settlement.state === 'dead')) events.announce();
         if (target.onDead === 'park' && ended.some(({ settlement }) => settlement.state === 'dead' || settlement.state === 'parked'))
           needs.onBlocked(target);

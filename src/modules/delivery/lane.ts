@@ -9,10 +9,13 @@ import { createClaimTurns } from './claim-turns.ts';
 import type { StoredDelivery } from './delivery-store.ts';
 import { type Judgement, judge } from './judgement.ts';
 import { createLaneHealth } from './lane-health.ts';
+import { createHold } from './lane-hold.ts';
 import { createNoter } from './lane-noter.ts';
+import { recoverLane } from './lane-recovery.ts';
 import type { Lease, LeaseStore } from './lease-store.ts';
-import { createPace, type Slot, startAfter } from './pace.ts';
-import { releaseWrites, type SettleNeeds } from './settle.ts';
+import { createPace, type Rate, type Slot, startAfter } from './pace.ts';
+import { createPermits } from './permits.ts';
+import type { SettleNeeds } from './settle.ts';
 import type { TargetRecord } from './target-record.ts';
 import type { Outcome, Sending, Target } from './targets/target.ts';
 
@@ -37,6 +40,8 @@ export interface Lane extends Worker {
   wake(): void;
   /** False after the lease has gone to somebody else. */
   readonly isAlive: boolean;
+  /** The lease was renewed at `at`. */
+  renewed(at: number): void;
 }
 
 /** Claimed this long before their slot, so that the slot is met and what is claimed is really about to go. */
@@ -49,31 +54,64 @@ const pollMs = 2_000;
 const stopBudgetMs = 5_000;
 const minRetryWaitMs = 5;
 const predecessorPollMs = 2;
+/** Timers may be this late; where that would be felt, the rest is spent turn by turn. */
+const timerLateMs = 2;
 const exactFromSpacingMs = 20;
+const exactToIntervalMs = 1_000;
+/** What could not be done for want of a part of ours is tried again after this. */
+const laterMs = 1_000;
 /** A paced lane claims at most so many more than it sends at once. */
 const claimedAhead = 64;
 
+/** Where slots are far apart, or few are in a window, a timer's lateness would be felt; elsewhere the grid makes up for it. */
+const isToBeMetExactly = ({ requests, intervalMs }: Rate) => intervalMs / requests >= exactFromSpacingMs || intervalMs < exactToIntervalMs;
+
 export const startLane = (target: TargetRecord, sink: Target, lease: Lease, needs: LaneNeeds): Lane => {
-  const { database, deliveries, leases, clock, events } = needs;
+  const { database, deliveries, leases, clock, events, log } = needs;
   const pace = createPace(target.rate, startAfter(target.rate, lease.pacedUntil));
+  const hold = createHold({ lease, database, leases, clock });
   const health = createLaneHealth();
   const turns = createClaimTurns();
   const bell = createBell(clock);
+  /** Given when nothing more may go out; what is under way goes on. */
+  const halt = new AbortController();
+  /** Given when also what is under way has to end. */
   const cut = new AbortController();
   let isAlive = true;
-  let isStopping = false;
   let isGone = false;
+  /** Everything that is under way in the database is in hand. */
+  let isRecovered = false;
+  /** Nothing was due when it last looked. */
+  let isDrained = false;
+  let notBefore = 0;
   /** Deliveries claimed and not yet judged. */
   let claimed = 0;
+  /** Requests under way. */
+  let sending = 0;
+  /** Deliveries that were claimed and whose end is not written down yet. */
+  const inHand = new Set<string>();
   const connections = createPermits(target.concurrency);
-  /** Where slots are far apart, a timer's lateness would add up; where they are near, the grid makes up for it. */
-  const isMetExactly = target.rate !== undefined && target.rate.intervalMs / target.rate.requests >= exactFromSpacingMs;
+  const isMetExactly = target.rate !== undefined && isToBeMetExactly(target.rate);
 
   const lose = () => {
     isAlive = false;
+    halt.abort();
+    connections.close();
     bell.ring();
   };
-  const noter = createNoter({ target, lease, needs, reservedUntil: () => pace.reservedUntil, onLost: lose, onNoted: () => bell.ring() });
+  const noter = createNoter({
+    target,
+    hold,
+    needs,
+    reservedUntil: () => pace.reservedUntil,
+    onLost: lose,
+    onNoted(ids, mayBeDue) {
+      for (const id of ids) inHand.delete(id);
+      if (!mayBeDue) return;
+      isDrained = false;
+      bell.ring();
+    },
+  });
 
   /** As much again as is sent at once is claimed, so that no connection waits for the database. */
   const room = () => (health.isProbing ? 1 : target.concurrency + Math.max(target.concurrency, claimedAhead)) - claimed;
@@ -81,34 +119,36 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
   const claim = async (limit: number): Promise<readonly StoredDelivery[]> => {
     const now = clock.now();
     const reservedUntil = target.rate ? now + claimAheadMs + claimStretchMs : pace.reservedUntil;
-    const writes = [
-      leases.holdOn(lease, now, Math.ceil(reservedUntil)),
-      deliveries.claimDueDeliveries({ targetId: target.id, now, limit, quotas: turns.next(limit) }),
-    ];
-    const [, result] = await database.write(writes);
+    const claiming = deliveries.claimDueDeliveries({ targetId: target.id, now, limit, quotas: turns.next(limit) });
+    const [result] = await hold.write(reservedUntil, [claiming]).catch((error: unknown) => {
+      isRecovered = false; // it may have been carried out nevertheless
+      throw error;
+    });
     const rows = (result?.rows ?? []) as unknown as StoredDelivery[]; // the columns of the table, all returned
+    for (const { id } of rows) inHand.add(id);
     return rows.toSorted((one, other) => one.position - other.position);
   };
 
+  /** Waits until something is due. Only looks, so an idle lane writes nothing. */
   const waitForWork = async (signal: AbortSignal) => {
-    const dueAt = await deliveries.nextDueAt(target.id);
-    const waitMs = dueAt === undefined ? pollMs : Math.min(dueAt - clock.now(), pollMs);
-    if (dueAt === undefined || waitMs > 0) await bell.wait(Math.max(waitMs, minRetryWaitMs), signal);
-    return dueAt !== undefined && dueAt <= clock.now();
+    const dueAt = (await deliveries.nextDueAt(target.id)) ?? Number.POSITIVE_INFINITY;
+    const waitMs = Math.min(dueAt - clock.now(), pollMs);
+    if (waitMs > 0) await bell.wait(Math.max(waitMs, minRetryWaitMs), signal);
+    else isDrained = false;
+    pace.rest(clock.precise());
   };
 
   const round = async (signal: AbortSignal) => {
     if (!isAlive || isGone) return await clock.sleep(pollMs, signal);
+    if (isDrained) return await waitForWork(signal);
     const free = room();
     if (free <= 0 || noter.isBehind) return await bell.wait(pollMs, signal);
-    const startAt = Math.max(pace.next(clock.precise()), health.probeAt);
-    const waitMs = startAt - clock.precise() - claimAheadMs;
-    if (waitMs > 0) return await clock.sleep(waitMs, signal);
     const now = clock.precise();
+    const startAt = Math.max(pace.next(now) - claimAheadMs, health.probeAt, notBefore);
+    if (startAt > now) return await bell.wait(startAt - now, signal);
     const rows = await claim(Math.max(1, Math.min(free, pace.countUntil(now, now + claimStretchMs))));
     if (rows.length === 0) {
-      pace.rest(clock.precise());
-      await waitForWork(signal);
+      isDrained = true;
       return;
     }
     const facts = await events.facts(rows.map(({ factId }) => factId)).catch((error: unknown) => {
@@ -124,18 +164,31 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
     }
   };
 
-  /** Waits for the slot; false when the lane stops before the request may go. */
+  /** Waits for the slot; false when the lane stops, or may not send any more, before the request may go. */
   const reach = async (slot: Slot): Promise<boolean> => {
     for (;;) {
-      if (isStopping || isGone || !isAlive) return false;
+      if (halt.signal.aborted || isGone || hold.isOver()) return false;
       const at = pace.earliest(slot);
       const waitMs = at === undefined ? predecessorPollMs : at - clock.precise();
-      if (waitMs <= 0) return true;
-      // A timer may fire a millisecond late; the last one is spent turn by turn.
-      if (isMetExactly && waitMs < 1.5) await new Promise(setImmediate);
-      else await clock.sleep(isMetExactly ? waitMs - 1 : Math.max(waitMs, 1), cut.signal);
+      if (waitMs > 0) {
+        if (isMetExactly && waitMs < timerLateMs) await new Promise(setImmediate);
+        else await clock.sleep(Math.max(isMetExactly ? waitMs - timerLateMs : waitMs, 1), halt.signal);
+      } else if (target.rate === undefined || hold.isCovered) {
+        return true;
+      } else {
+        await hold.cover().catch(onCannotCover);
+      }
     }
   };
+
+  const onCannotCover = async (error: unknown) => {
+    if (error instanceof WriteRefused) return lose();
+    log.error({ err: error, target: target.id }, 'lane.cannot-reserve');
+    await clock.sleep(laterMs, halt.signal);
+  };
+
+  /** While the target counts as away, one request at a time probes it. */
+  const mayTry = () => !health.isProbing || (sending === 0 && clock.precise() >= health.probeAt);
 
   const deliver = async (delivery: StoredDelivery, fact: StoredFact | undefined, slot: Slot): Promise<void> => {
     const shaped = await shapeOf(fact);
@@ -143,20 +196,25 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
       pace.unused(slot);
       return noter.note(judgeNow(delivery, { outcome: 'unsendable', reason: shaped.reason }, 0));
     }
-    await connections.take();
-    const mayGo = 'content' in shaped && (await reach(slot)) && !(health.isProbing && clock.precise() < health.probeAt);
-    if (!mayGo || !fact) {
+    const isIn = 'content' in shaped && (await connections.take());
+    if (isIn && fact && (await reach(slot)) && mayTry()) {
+      await tryOnce(delivery, fact, shaped.content, slot);
+    } else {
       pace.unused(slot);
       noter.release(delivery, undefined);
-    } else {
-      const startedAt = clock.precise();
-      const outcome = await send(delivery, fact, shaped.content, slot);
-      const now = clock.precise();
-      learn(outcome, now);
-      if (cut.signal.aborted && outcome.outcome === 'failed') noter.release(delivery, 'the server stopped before the target answered');
-      else noter.note(judgeNow(delivery, outcome, Math.round(now - startedAt)));
     }
-    connections.give();
+    if (isIn) connections.give();
+  };
+
+  const tryOnce = async (delivery: StoredDelivery, fact: StoredFact, content: string, slot: Slot): Promise<void> => {
+    sending += 1;
+    const startedAt = clock.precise();
+    const outcome = await send(delivery, fact, content, slot);
+    const now = clock.precise();
+    sending -= 1;
+    learn(outcome, now);
+    if (cut.signal.aborted && outcome.outcome === 'failed') noter.release(delivery, 'the server stopped before the target answered');
+    else noter.note(judgeNow(delivery, outcome, Math.round(now - startedAt)));
   };
 
   const judgeNow = (delivery: StoredDelivery, outcome: Judgement['outcome'], durationMs: number) =>
@@ -165,12 +223,25 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
   const shapeOf = async (fact: StoredFact | undefined): Promise<{ content: string } | { reason: string } | { isLater: true }> => {
     if (!fact) return { reason: 'its content is gone' };
     try {
-      return { content: await needs.shape(target, fact) };
+      const shaped = needs.shape(target, fact);
+      return { content: await (target.transform === undefined ? shaped : untilHalt(shaped)) };
     } catch (error) {
-      if (error instanceof Unavailable) return { isLater: true };
+      if (error instanceof Unavailable) {
+        notBefore = clock.precise() + laterMs;
+        return { isLater: true };
+      }
       return { reason: `the transform failed: ${error instanceof Error ? error.message : String(error)}` };
     }
   };
+
+  /** Shaping takes its time and its turn; a lane that stops does not wait for it. */
+  const untilHalt = (work: Promise<string>) =>
+    new Promise<string>((resolve, reject) => {
+      const onHalt = () => reject(new Unavailable('The lane stops.'));
+      if (halt.signal.aborted) return onHalt();
+      halt.signal.addEventListener('abort', onHalt, { once: true });
+      work.then(resolve, reject).finally(() => halt.signal.removeEventListener('abort', onHalt));
+    });
 
   const send = async (delivery: StoredDelivery, fact: StoredFact, content: string, slot: Slot): Promise<Outcome> => {
     let isSent = false;
@@ -189,7 +260,10 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
         pace.sent(slot, clock.precise());
       },
     };
-    const outcome = await sink.send(request, cut.signal);
+    const outcome = await sink.send(request, cut.signal).catch((error: unknown): Outcome => {
+      log.error({ err: error, delivery: delivery.id }, 'target.broke-its-contract');
+      return { outcome: 'failed', reason: 'it could not be sent' };
+    });
     if (!isSent) pace.unused(slot);
     return outcome;
   };
@@ -200,7 +274,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
     try {
       await needs.onGone(target, reason);
     } catch (error) {
-      needs.log.error({ err: error, target: target.id }, 'target.cannot-pause');
+      log.error({ err: error, target: target.id }, 'target.cannot-pause');
       isGone = false;
     }
   };
@@ -225,25 +299,13 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
     }
   };
 
-  /** What an owner before left under way goes back to its place, before anything else is claimed. */
-  const recover = async () => {
-    const left = await deliveries.findUnderWay(target.id);
-    const now = clock.now();
-    await database.write([
-      leases.holdOn(lease, now, 0),
-      ...releaseWrites(needs, target, left, { now, reason: 'the process that was delivering it ended' }),
-      deliveries.limitDueTimes(target.id, now + target.retry.maxDelayMs),
-    ]);
-  };
-
-  let isRecovered = false;
   const loop = startLoop({
     name: `lane ${target.name}`,
     clock,
-    log: needs.log,
+    log,
     async round(signal) {
       try {
-        if (!isRecovered) await recover();
+        if (!isRecovered) await recoverLane({ target, hold, needs, inHand });
         isRecovered = true;
         await round(signal);
       } catch (error) {
@@ -256,13 +318,17 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
   return {
     name: loop.name,
     target,
-    wake: () => bell.ring(),
+    wake() {
+      isDrained = false;
+      bell.ring();
+    },
     get isAlive() {
       return isAlive;
     },
+    renewed: hold.renewed,
     async stop() {
-      isStopping = true;
-      bell.ring();
+      halt.abort();
+      connections.close();
       await loop.stop();
       const giveUpAt = clock.now() + stopBudgetMs;
       while (claimed > 0 && clock.now() < giveUpAt) await clock.sleep(minRetryWaitMs);
@@ -270,23 +336,6 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
       while (claimed > 0) await clock.sleep(minRetryWaitMs);
       await noter.close();
       if (isAlive) await database.write([...leases.release(lease)]).catch(() => undefined); // it ends by itself
-    },
-  };
-};
-
-/** Lets so many in at once, the others in the order in which they came. */
-const createPermits = (count: number) => {
-  let free = count;
-  const waiting: (() => void)[] = [];
-  return {
-    async take(): Promise<void> {
-      if (free > 0) free -= 1;
-      else await new Promise<void>((resolve) => waiting.push(resolve));
-    },
-    give() {
-      const next = waiting.shift();
-      if (next) next();
-      else free += 1;
     },
   };
 };

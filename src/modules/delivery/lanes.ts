@@ -1,15 +1,15 @@
+import { Unavailable } from '../../foundation/problem.ts';
 import type { Worker } from '../../foundation/work.ts';
 import { createBell, startLoop } from '../../foundation/work.ts';
 import { type Lane, type LaneNeeds, startLane } from './lane.ts';
 import type { TargetRecord } from './target-record.ts';
 import type { TargetStore } from './target-store.ts';
-import { findTargetKind } from './targets/all-targets.ts';
-import type { Outbound } from './targets/outbound-http.ts';
 import type { Target } from './targets/target.ts';
 
 export interface LanesNeeds extends LaneNeeds {
   readonly targets: TargetStore;
-  readonly outbound: Outbound;
+  /** The way to the target. Throws when its stored config is damaged. */
+  readonly openSink: (target: TargetRecord) => Target;
   readonly isAlone: boolean;
   /** Parks what is open of a target that was deleted. */
   readonly parkOpen: (targetId: string) => Promise<void>;
@@ -36,7 +36,7 @@ interface RunningLane {
 
 /** Keeps a lane for each active target whose lease this process can have; other processes have the others. */
 export const startLanes = (needs: LanesNeeds): Lanes => {
-  const { targets, leases, clock, log, database, outbound } = needs;
+  const { targets, leases, clock, log, database } = needs;
   const running = new Map<string, RunningLane>();
   /** Lanes that end, which takes as long as their targets take to answer: nobody waits for it but the next lane of the same target. */
   const ending = new Map<string, Promise<void>>();
@@ -63,12 +63,27 @@ export const startLanes = (needs: LanesNeeds): Lanes => {
   };
 
   const open = async (target: TargetRecord): Promise<RunningLane | undefined> => {
-    const kind = findTargetKind(target.kind);
-    if (!kind) throw new Error(`There is no kind of target ${target.kind}.`);
     const lease = await leases.acquire(`lane:${target.id}`, clock.now(), { byForce: needs.isAlone });
     if (!lease) return undefined;
-    const sink = kind.open(target.config, outbound);
-    return { lane: startLane(target, sink, lease, needs), sink, updatedAt: target.updatedAt };
+    try {
+      const sink = needs.openSink(target);
+      return { lane: startLane(target, sink, lease, needs), sink, updatedAt: target.updatedAt };
+    } catch (error) {
+      await database.write(leases.release(lease));
+      throw error;
+    }
+  };
+
+  /** One target that cannot be opened keeps no other from its lane. */
+  const tryToOpen = async (tenantId: string, id: string) => {
+    try {
+      const target = await targets.findTarget({ tenantId }, id);
+      const opened = target?.state === 'active' ? await open(target) : undefined;
+      if (opened) running.set(id, opened);
+    } catch (error) {
+      if (error instanceof Unavailable) throw error;
+      log.error({ err: error, target: id }, 'lane.cannot-open');
+    }
   };
 
   const parkLeftOver = async () => {
@@ -83,17 +98,23 @@ export const startLanes = (needs: LanesNeeds): Lanes => {
     const outdated = [...running].filter(([id, { lane, updatedAt }]) => !lane.isAlive || wanted.get(id)?.updatedAt !== updatedAt);
     for (const [id, one] of outdated) end(id, one);
     for (const { id, tenantId } of wanted.values()) {
-      if (running.has(id) || ending.has(id) || signal.aborted) continue;
-      const target = await targets.findTarget({ tenantId }, id);
-      const opened = target?.state === 'active' ? await open(target) : undefined;
-      if (opened) running.set(id, opened);
+      if (!running.has(id) && !ending.has(id) && !signal.aborted) await tryToOpen(tenantId, id);
     }
     await parkLeftOver();
-    if (!needs.isAlone && running.size > 0) await database.write(leases.renewAll(clock.now()));
     await bell.wait(needs.isAlone ? lookMs : Math.min(lookMs, leases.ttlMs / 3), signal);
   };
 
+  /** A loop of its own, so that whatever opening and parking take, no lease ends for it. */
+  const renew = async (signal: AbortSignal) => {
+    await clock.sleep(leases.ttlMs / 4, signal);
+    if (signal.aborted || running.size + ending.size === 0) return;
+    const at = clock.now();
+    const renewed = await leases.renewAll(at);
+    for (const [id, { lane }] of running) if (lane.isAlive && renewed.has(`lane:${id}`)) lane.renewed(at);
+  };
+
   const loop = startLoop({ name: 'lanes', clock, log, round });
+  const renewal = needs.isAlone ? undefined : startLoop({ name: 'leases', clock, log, round: renew });
   return {
     name: loop.name,
     wake(targetIds) {
@@ -105,9 +126,12 @@ export const startLanes = (needs: LanesNeeds): Lanes => {
       bell.ring();
     },
     async stop() {
-      await loop.stop();
+      const looked = loop.stop();
       for (const [id, one] of running) end(id, one);
+      await looked;
+      for (const [id, one] of running) end(id, one); // opened meanwhile
       await Promise.all(ending.values());
+      await renewal?.stop();
     },
   };
 };

@@ -6,6 +6,8 @@ export interface Lease {
   readonly token: number;
   /** What the holder before has given out slots up to. */
   readonly pacedUntil: number;
+  /** When it ends unless it is renewed. */
+  readonly expiresAt: number;
 }
 
 /** Leases of one process. `holder` is new at each start, so a process never takes itself for the one before. */
@@ -35,7 +37,7 @@ export const createLeaseStore = ({ database, holder, ttlMs }: { database: Databa
           }));
           return byForce ? update : update.where('leases.expiresAt', '<=', now);
         })
-        .returning(['name', 'token', 'pacedUntil'])
+        .returning(['name', 'token', 'pacedUntil', 'expiresAt'])
         .compile();
       const [result] = await database.write([taking]);
       return result?.rows[0] as Lease | undefined; // the columns that the statement returns
@@ -56,14 +58,18 @@ export const createLeaseStore = ({ database, holder, ttlMs }: { database: Databa
       mustChange: 1,
     }),
 
-    /** Renews all leases of this process that still are its own. */
-    renewAll: (now: number): Write[] => [
-      build
+    /** Renews all leases of this process that still are its own; resolves with their names. */
+    async renewAll(now: number): Promise<ReadonlySet<string>> {
+      const renewing = build
         .updateTable('leases')
-        .set({ expiresAt: now + ttlMs })
+        .set({ expiresAt: now + ttlMs, heldAt: now })
         .where('holder', '=', holder)
-        .compile(),
-    ],
+        .where('expiresAt', '>', 0)
+        .returning('name')
+        .compile();
+      const [result] = await database.write([renewing]);
+      return new Set(result?.rows.map(({ name }) => String(name)));
+    },
 
     release: ({ name, token }: Lease): Write[] => [
       build.updateTable('leases').set({ expiresAt: 0 }).where('name', '=', name).where('token', '=', token).compile(),

@@ -66,7 +66,7 @@ export const readPasts = async (
       target,
       deliveries.map(({ id }) => id),
     ),
-    events.facts(deliveries.map(({ factId }) => factId)),
+    events.heads(deliveries.map(({ factId }) => factId)),
   ]);
   return new Map(
     deliveries.map(({ id, factId }) => [

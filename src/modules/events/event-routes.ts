@@ -91,7 +91,7 @@ export const eventRoutes =
         config: { access: 'events:read' },
         schema: {
           summary: 'List events',
-          description: 'What came in and where it stands, newest first.',
+          description: 'What came in and where it stands, newest first. A page of large events has fewer of them than `limit`.',
           tags: ['events'],
           querystring: Type.Object({ ...listQuery, ...eventFilter }),
           response: { 200: pageOf(EventOut), ...refusals('bad-cursor') },
@@ -100,14 +100,13 @@ export const eventRoutes =
       async (request, reply) => {
         const { limit, cursor, from, to, ...filter } = request.query;
         const wanted: EventFilter = { ...filter, ...timesOf({ from, to }) };
-        const rows = await events.list(callerOf(request), wanted, { limit, ...(cursor === undefined ? {} : { cursor }) });
-        const shown = rows.slice(0, limit);
+        const { facts, hasMore } = await events.list(callerOf(request), wanted, { limit, ...(cursor === undefined ? {} : { cursor }) });
         const deliveries = await deliveriesOf(
           callerOf(request),
-          shown.map(({ position }) => position),
+          facts.map(({ position }) => position),
         );
-        const items = shown.map((fact) => eventText(fact, deliveries.get(fact.position) ?? []));
-        const last = rows.length > limit ? shown.at(-1) : undefined;
+        const items = facts.map((fact) => eventText(fact, deliveries.get(fact.position) ?? []));
+        const last = hasMore ? facts.at(-1) : undefined;
         return sendPageText(request, reply, items, last && encodeCursor([last.position]));
       },
     );

@@ -70,6 +70,12 @@ export const valuesOf = (event: IncomingEvent, isOwn: boolean): FactValues => ({
   content: event.content,
 });
 
+/** A fact without its content, which may be large. */
+export type FactHead = Omit<StoredFact, 'content'>;
+
+/** A page ends before its contents are larger than this, so that no number of readers holds up the events that come in. */
+const maxPageBytes = 2 * 1024 * 1024;
+
 /** Callers choose ids, so any number of events may have the same one. */
 const maxOfOneId = 1_000;
 
@@ -211,9 +217,18 @@ export const createEventStore = (database: Database) => {
       return rows.map(({ position }) => position);
     },
 
-    /** Newest first, one more than `limit`. */
-    async listEvents({ tenantId }: TenantScope, filter: EventFilter, { limit, cursor }: PageRequest): Promise<readonly StoredFact[]> {
-      let query = withContent().where('tenantId', '=', tenantId).where('isOwn', '=', 0);
+    /** Newest first, up to `limit`, fewer where they are large; `hasMore` tells whether others follow. */
+    async listEvents(
+      { tenantId }: TenantScope,
+      filter: EventFilter,
+      { limit, cursor }: PageRequest,
+    ): Promise<{ facts: readonly StoredFact[]; hasMore: boolean }> {
+      let query = read
+        .selectFrom('facts')
+        .innerJoin('factContents', 'factContents.position', 'facts.position')
+        .select(['facts.position', sql<number>`octet_length("content")`.as('bytes')])
+        .where('tenantId', '=', tenantId)
+        .where('isOwn', '=', 0);
       if (cursor !== undefined) query = query.where('facts.position', '<', decodeCursor(cursor, ['number'] as const)[0]);
       if (filter.state !== undefined) query = query.where('state', '=', filter.state);
       if (filter.type !== undefined) query = query.where('type', '=', filter.type);
@@ -231,10 +246,20 @@ export const createEventStore = (database: Database) => {
           ]),
         );
       }
-      return await query
+      const found = await query
         .orderBy('facts.position', 'desc')
         .limit(limit + 1)
         .execute();
+      const shown = found.slice(0, countWithin(found.slice(0, limit), maxPageBytes)).map(({ position }) => position);
+      if (shown.length === 0) return { facts: [], hasMore: false };
+      const facts = await withContent().where('facts.position', 'in', shown).orderBy('facts.position', 'desc').execute();
+      return { facts, hasMore: shown.length < found.length };
+    },
+
+    /** As `findFacts`, for those who need no contents. */
+    async findHeads(factIds: readonly string[]): Promise<ReadonlyMap<string, FactHead>> {
+      const rows = factIds.length === 0 ? [] : await read.selectFrom('facts').selectAll().where('id', 'in', factIds).execute();
+      return new Map(rows.map((row) => [row.id, row]));
     },
 
     /** For acts that were given the ids by this tenant's own rows: lanes and the live view. */
@@ -286,6 +311,16 @@ export const createEventStore = (database: Database) => {
       return [{ ...finished, mustChange: positions.length }, build.deleteFrom('factContents').where('position', 'in', positions).compile()];
     },
   };
+};
+
+/** How many of the first ones have no more bytes together than `limit`; one at least. */
+const countWithin = (rows: readonly { readonly bytes: number }[], limit: number): number => {
+  let sum = 0;
+  const over = rows.findIndex(({ bytes }, index) => {
+    sum += bytes;
+    return index > 0 && sum > limit;
+  });
+  return over === -1 ? rows.length : over;
 };
 
 export type EventStore = ReturnType<typeof createEventStore>;

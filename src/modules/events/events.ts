@@ -7,7 +7,7 @@ import type { Bell } from '../../foundation/work.ts';
 import type { FactWriter, Intake, IntakeReceipt } from '../../intake/intake.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { EventIn } from './event-form.ts';
-import { createEventStore, type FactProgress, type StoredFact, valuesOf } from './event-store.ts';
+import { createEventStore, type FactHead, type FactProgress, type StoredFact, valuesOf } from './event-store.ts';
 import { createEventWriter } from './event-writer.ts';
 import type { OwnFact } from './own-facts.ts';
 
@@ -51,7 +51,9 @@ export interface Events {
   routed(facts: readonly RoutedFact[], at: number): Write[];
   /** The writes that count finished or reopened deliveries into the state of their facts. */
   settled(progress: readonly FactProgress[]): Write[];
+  /** With their contents, which may be large: not more than are about to be sent. */
   facts(factIds: readonly string[]): Promise<ReadonlyMap<string, StoredFact>>;
+  heads(factIds: readonly string[]): Promise<ReadonlyMap<string, FactHead>>;
   newestPosition(trx: Trx): Promise<number>;
   /** How many events came in and how many of them were fanned out. */
   totals(scope: TenantScope): Promise<{ accepted: number; routed: number }>;
@@ -144,6 +146,7 @@ export const createEvents = ({ database, trace, clock, ids, arrived, openIntake 
     },
     settled: store.settleFacts,
     facts: store.findFacts,
+    heads: store.findHeads,
     newestPosition: store.newestPosition,
 
     async totals(scope) {

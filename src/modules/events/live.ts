@@ -4,7 +4,7 @@ import { type Clock, toRfc3339 } from '../../foundation/clock.ts';
 import type { Log } from '../../foundation/log.ts';
 import { startLoop, type Worker } from '../../foundation/work.ts';
 import type { StoredEntry, Trace } from '../trace/trace.ts';
-import type { StoredFact } from './event-store.ts';
+import type { FactHead } from './event-store.ts';
 import type { Events } from './events.ts';
 
 /** What of the flow a viewer wants to see. */
@@ -55,7 +55,7 @@ export const createLiveView = ({ trace, events, clock, log }: { trace: Trace; ev
   };
 
   /** Shows a viewer what it wants of the entries; `facts` has what they are about. */
-  const tell = (viewer: Viewer, entries: readonly StoredEntry[], facts: ReadonlyMap<string, StoredFact>) => {
+  const tell = (viewer: Viewer, entries: readonly StoredEntry[], facts: ReadonlyMap<string, FactHead>) => {
     for (const entry of entries) {
       if (entry.seq <= viewer.seen) continue;
       viewer.seen = entry.seq;
@@ -79,7 +79,7 @@ export const createLiveView = ({ trace, events, clock, log }: { trace: Trace; ev
   const look = async (after: number, forViewers: Iterable<Viewer>): Promise<number> => {
     const entries = await trace.after(after, entriesInLook);
     const ofEvents = entries.filter(({ kind }) => kind === 'event');
-    const facts = await events.facts([...new Set(ofEvents.map(({ subject }) => subject))]);
+    const facts = await events.heads([...new Set(ofEvents.map(({ subject }) => subject))]);
     for (const viewer of forViewers) tell(viewer, ofEvents, facts);
     const last = entries.at(-1)?.seq ?? after;
     for (const viewer of forViewers) viewer.seen = Math.max(viewer.seen, last);
@@ -136,7 +136,7 @@ export const createLiveView = ({ trace, events, clock, log }: { trace: Trace; ev
 };
 
 /** Where the event stood after the entry; a fact's own state may have gone on since. */
-const stateAfter = (entry: StoredEntry, fact: StoredFact): string => {
+const stateAfter = (entry: StoredEntry, fact: FactHead): string => {
   switch (entry.what) {
     case 'accepted':
     case 'no-target':
