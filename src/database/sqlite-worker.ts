@@ -134,6 +134,12 @@ const runGroup = (acts: readonly (readonly Write[])[]): Outcome[] => {
   }
 };
 
+/**
+ * A thread that took over from one that died knows nothing of its transaction, and after some errors of the disk SQLite undoes one by
+ * itself: what is left of it must not be written alone.
+ */
+const transactionLost: SqliteReply['result'] = { kind: 'failure', failure: { kind: 'unavailable', message: 'the transaction was lost' } };
+
 const answer = (request: SqliteRequest): SqliteReply['result'] => {
   switch (request.kind) {
     case 'group':
@@ -141,14 +147,14 @@ const answer = (request: SqliteRequest): SqliteReply['result'] => {
     case 'query':
       return { kind: 'rows', results: [runOne(prepare(request.sql), request.parameters)] };
     case 'run':
-      // A thread that took over from one that died knows nothing of its transaction; half of it alone must not be written.
-      if (!connection.isTransaction) throw new Error('There is no transaction.');
+      if (!connection.isTransaction) return transactionLost;
       return { kind: 'rows', results: runWrites(request.writes) };
     case 'begin':
       if (brokenBy) return { kind: 'failure', failure: brokenBy };
       connection.exec('BEGIN IMMEDIATE');
       return { kind: 'done' };
     case 'commit':
+      if (!connection.isTransaction) return transactionLost;
       connection.exec('COMMIT');
       return { kind: 'done' };
     case 'rollback':

@@ -10,7 +10,7 @@ const maxWaitingActs = 50_000;
 /** A group's size bounds how long its first act waits for its last. */
 const maxActsInGroup = 512;
 /** The writer is held this long at the most. */
-const transactionLimitMs = 10_000;
+const defaultTransactionLimitMs = 10_000;
 const readerCount = 2;
 const busyReaderLoad = 4;
 
@@ -28,14 +28,17 @@ interface WaitingTransaction {
  * SQLite with one writer and some readers, each in its thread. Group commit: acts that arrive while a commit runs wait for it and
  * then share the next one; when nothing is in flight an act goes at once.
  */
-export const openSqlite = async (file: string): Promise<Database> => {
+export const openSqlite = async (
+  file: string,
+  { transactionLimitMs = defaultTransactionLimitMs }: { transactionLimitMs?: number } = {},
+): Promise<Database> => {
   const writer = new SqliteThread({ file, role: 'writer', busyTimeoutMs });
   await writer.open();
   const readers = Array.from({ length: readerCount }, () => new SqliteThread({ file, role: 'reader', busyTimeoutMs }));
 
   const queue: (WaitingAct | WaitingTransaction)[] = [];
-  let isPumping = false;
-  let isClosed = false;
+  let pumping: Promise<void> | undefined;
+  let closing: Promise<void> | undefined;
 
   const takeGroup = (): WaitingAct[] => {
     const group: WaitingAct[] = [];
@@ -61,8 +64,6 @@ export const openSqlite = async (file: string): Promise<Database> => {
   };
 
   const pump = async () => {
-    if (isPumping) return;
-    isPumping = true;
     for (let next = queue[0]; next; next = queue[0]) {
       if ('writes' in next) {
         await commitGroup(takeGroup());
@@ -71,14 +72,18 @@ export const openSqlite = async (file: string): Promise<Database> => {
         await next.run();
       }
     }
-    isPumping = false;
+    pumping = undefined;
+  };
+
+  const assertOpen = () => {
+    if (closing) throw new Unavailable('The database is closed.');
   };
 
   const enqueue = (item: WaitingAct | WaitingTransaction) => {
-    if (isClosed) throw new Unavailable('The database is closed.');
+    assertOpen();
     if (queue.length >= maxWaitingActs) throw new Unavailable('The database cannot keep up.');
     queue.push(item);
-    void pump();
+    pumping ??= pump();
   };
 
   const inTransaction = async <T>(act: (trx: Trx) => Promise<T>): Promise<T> => {
@@ -105,13 +110,22 @@ export const openSqlite = async (file: string): Promise<Database> => {
   };
 
   /** A reader is a thread, and a thread costs memory: the next one starts when those before have something to do. */
-  const readFrom = () =>
-    readers.find(({ load }) => load < busyReaderLoad) ?? readers.reduce((least, reader) => (reader.load < least.load ? reader : least));
+  const readFrom = () => {
+    assertOpen();
+    return (
+      readers.find(({ load }) => load < busyReaderLoad) ?? readers.reduce((least, reader) => (reader.load < least.load ? reader : least))
+    );
+  };
 
   const read = queriesOver(async (sql, parameters) => {
     const [result] = await readFrom().rows({ kind: 'query', sql, parameters });
     return result ?? { rows: [], changes: 0 };
   });
+
+  const close = async () => {
+    await pumping;
+    await Promise.all([...readers, writer].map((thread) => thread.close()));
+  };
 
   const write = (writes: readonly Write[]) =>
     new Promise<readonly WriteResult[]>((resolve, reject) => enqueue({ writes, resolve, reject }));
@@ -125,10 +139,9 @@ export const openSqlite = async (file: string): Promise<Database> => {
       await readFrom().rows({ kind: 'query', sql: 'SELECT 1', parameters: [] });
       await write([{ sql: 'UPDATE "migrations" SET "version" = "version" WHERE "version" = 1', parameters: [] }]);
     },
-    async close() {
-      isClosed = true;
-      while (isPumping) await new Promise((resolve) => setImmediate(resolve));
-      await Promise.all([...readers, writer].map((thread) => thread.close()));
+    close() {
+      closing ??= close();
+      return closing;
     },
   };
 };

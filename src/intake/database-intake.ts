@@ -7,6 +7,14 @@ const maxEventsInCommit = 2_000;
 /** A source waits no longer for its answer; it may send the event again, which changes nothing if it was written after all. */
 const answerLimitMs = 2_500;
 const watchEveryMs = 100;
+/**
+ * A group waits until it has half as many requests as the one before, but no longer than this. Otherwise the first request that comes after
+ * a large group would be written alone, all others would then wait for it and make the next large group, and disk and processor would take
+ * turns instead of working side by side.
+ */
+const gatherMs = 2;
+
+const nothing = () => {};
 
 interface WaitingRequest {
   readonly events: readonly IncomingEvent[];
@@ -25,6 +33,9 @@ export const createDatabaseIntake = ({ writer, clock }: { writer: FactWriter; cl
   /** In the order in which they came, so the first is the oldest. */
   const unanswered = new Set<WaitingRequest>();
   let isWatching = false;
+  /** How many requests the next group waits for. */
+  let gathering = 0;
+  let onGathered = nothing;
 
   const takeGroup = (): WaitingRequest[] => {
     let events = 0;
@@ -57,12 +68,30 @@ export const createDatabaseIntake = ({ writer, clock }: { writer: FactWriter; cl
     }
   };
 
+  /** Resolves when so many requests wait, or when that took too long. */
+  const gather = async (wanted: number): Promise<void> => {
+    if (waiting.length >= wanted) return;
+    gathering = wanted;
+    await Promise.race([
+      clock.sleep(gatherMs),
+      new Promise<void>((resolve) => {
+        onGathered = resolve;
+      }),
+    ]);
+    gathering = 0;
+  };
+
   const run = async () => {
-    let answer = () => {};
+    let answer = nothing;
     while (waiting.length > 0) {
-      const writing = writeGroup(takeGroup());
+      const group = takeGroup();
+      const writing = writeGroup(group);
       answer(); // only now, when the next group is on its way: answering takes about as long as writing does
       answer = await writing;
+      if (waiting.length >= group.length / 2) continue;
+      answer();
+      answer = nothing;
+      await gather(group.length / 2);
     }
     running = undefined;
     answer();
@@ -99,6 +128,7 @@ export const createDatabaseIntake = ({ writer, clock }: { writer: FactWriter; cl
         };
         waiting.push(request);
         unanswered.add(request);
+        if (waiting.length >= gathering) onGathered();
         running ??= run();
         if (!isWatching) {
           isWatching = true;

@@ -17,6 +17,7 @@ import { createPace, type Rate, type Slot, startAfter } from './pace.ts';
 import { createPermits } from './permits.ts';
 import type { SettleNeeds } from './settle.ts';
 import type { TargetRecord } from './target-record.ts';
+import type { TargetStore } from './target-store.ts';
 import type { Outcome, Sending, Target } from './targets/target.ts';
 
 export interface LaneNeeds extends SettleNeeds {
@@ -31,6 +32,9 @@ export interface LaneNeeds extends SettleNeeds {
   readonly onGone: (target: TargetRecord, reason: string) => Promise<unknown>;
   /** Deliveries died in front of others of their key. */
   readonly onBlocked: (target: TargetRecord) => void;
+  readonly targets: TargetStore;
+  /** The target is no longer as this lane knows it: another lane has to take its place. */
+  readonly onOutdated: () => void;
 }
 
 /** One target's queue and pace: claim, wait for the slot, send, judge, note. Everything it waits for lies on disk, so its memory is flat. */
@@ -79,6 +83,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
   const cut = new AbortController();
   let isAlive = true;
   let isGone = false;
+  let isSuperseded = false;
   /** Everything that is under way in the database is in hand. */
   let isRecovered = false;
   /** Nothing was due when it last looked. */
@@ -120,13 +125,23 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
     const now = clock.now();
     const reservedUntil = target.rate ? now + claimAheadMs + claimStretchMs : pace.reservedUntil;
     const claiming = deliveries.claimDueDeliveries({ targetId: target.id, now, limit, quotas: turns.next(limit) });
-    const [result] = await hold.write(reservedUntil, [claiming]).catch((error: unknown) => {
+    // Whoever changes a target and then replays what it refused counts on the change: nothing is claimed under what it was before.
+    const [, result] = await hold.write(reservedUntil, [needs.targets.unchanged(target), claiming]).catch(async (error: unknown) => {
+      if (error instanceof WriteRefused && (await isOutdated())) return [];
       isRecovered = false; // it may have been carried out nevertheless
       throw error;
     });
     const rows = (result?.rows ?? []) as unknown as StoredDelivery[]; // the columns of the table, all returned
     for (const { id } of rows) inHand.add(id);
     return rows.toSorted((one, other) => one.position - other.position);
+  };
+
+  const isOutdated = async (): Promise<boolean> => {
+    const current = await needs.targets.findTarget(target, target.id);
+    if (current?.updatedAt === target.updatedAt) return false;
+    isSuperseded = true;
+    needs.onOutdated();
+    return true;
   };
 
   /** Waits until something is due. Only looks, so an idle lane writes nothing. */
@@ -139,7 +154,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
   };
 
   const round = async (signal: AbortSignal) => {
-    if (!isAlive || isGone) return await clock.sleep(pollMs, signal);
+    if (!isAlive || isGone || isSuperseded) return await clock.sleep(pollMs, signal);
     if (isDrained) return await waitForWork(signal);
     const free = room();
     if (free <= 0 || noter.isBehind) return await bell.wait(pollMs, signal);

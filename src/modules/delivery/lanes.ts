@@ -3,11 +3,9 @@ import type { Worker } from '../../foundation/work.ts';
 import { createBell, startLoop } from '../../foundation/work.ts';
 import { type Lane, type LaneNeeds, startLane } from './lane.ts';
 import type { TargetRecord } from './target-record.ts';
-import type { TargetStore } from './target-store.ts';
 import type { Target } from './targets/target.ts';
 
-export interface LanesNeeds extends LaneNeeds {
-  readonly targets: TargetStore;
+export interface LanesNeeds extends Omit<LaneNeeds, 'onOutdated'> {
   /** The way to the target. Throws when its stored config is damaged. */
   readonly openSink: (target: TargetRecord) => Target;
   readonly isAlone: boolean;
@@ -67,7 +65,7 @@ export const startLanes = (needs: LanesNeeds): Lanes => {
     if (!lease) return undefined;
     try {
       const sink = needs.openSink(target);
-      return { lane: startLane(target, sink, lease, needs), sink, updatedAt: target.updatedAt };
+      return { lane: startLane(target, sink, lease, { ...needs, onOutdated: () => bell.ring() }), sink, updatedAt: target.updatedAt };
     } catch (error) {
       await database.write(leases.release(lease));
       throw error;

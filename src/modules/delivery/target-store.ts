@@ -1,4 +1,4 @@
-import type { Database, Trx, Write } from '../../database/database.ts';
+import type { Database, Statement, Trx, Write } from '../../database/database.ts';
 import type { TenantScope } from '../../foundation/caller.ts';
 import { decodeCursor, type PageRequest } from '../../foundation/page.ts';
 import type { Seal } from '../../foundation/secret.ts';
@@ -77,6 +77,18 @@ export const createTargetStore = ({ database, seal }: { database: Database; seal
           eb.selectFrom('deliveryCounts').select('targetId').where('state', 'in', ['waiting', 'retrying']).where('amount', '>', 0),
         )
         .execute(),
+
+    /** To stand in an act that relies on the target as it was read: the act is refused when somebody has changed, paused or deleted it since. */
+    unchanged: ({ id, updatedAt }: TargetRecord): Statement => ({
+      ...build
+        .selectFrom('targets')
+        .select('id')
+        .where('id', '=', id)
+        .where('updatedAt', '=', updatedAt)
+        .where('deletedAt', 'is', null)
+        .compile(),
+      mustChange: 1,
+    }),
 
     /** Of all tenants, for fan-out and lanes alone. Without the configuration, which costs an opening each. */
     everyTarget: () =>
