@@ -60,7 +60,7 @@ export class SqliteThread {
 
   async close(): Promise<void> {
     if (!this.#opened) return;
-    await this.call({ kind: 'close' });
+    await this.call({ kind: 'close' }).catch(() => undefined); // a thread that died has closed
     await this.#worker?.terminate();
   }
 

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Log } from '../foundation/log.ts';
-import { Problem } from '../foundation/problem.ts';
+import { Problem, problems } from '../foundation/problem.ts';
 import { hashOf } from '../foundation/secret.ts';
 import { addressOf } from './access.ts';
 
@@ -43,7 +43,7 @@ declare module 'fastify' {
     /** Takes `Idempotency-Key`. For routes that create something from a JSON body; with a streamed body the key is left unused. */
     isIdempotent?: boolean;
     /** The answer shows a secret, so it is never stored: a second use of the key is 409 with the `id` of what was created. */
-    showsSecret?: boolean;
+    showsSecret?: boolean | ((answer: string) => boolean);
   }
   interface FastifyRequest {
     /** The claim that this request holds until it is answered. */
@@ -83,14 +83,30 @@ const onlyId = (body: string): string => {
   return JSON.stringify({ id });
 };
 
+/** The status under which the id of something is kept whose first answer showed a secret: it is what the second use is answered. */
+const secretStatus = problems['already-created'].status;
+
 /** The two hooks of a route that takes `Idempotency-Key`: before the handler, and before its answer leaves. */
-export const idempotencyHooks = ({ store, log, showsSecret }: { store: IdempotencyStore; log: Log; showsSecret: boolean }) => {
+export const idempotencyHooks = ({
+  store,
+  log,
+  showsSecret,
+}: {
+  store: IdempotencyStore;
+  log: Log;
+  showsSecret: (answer: string) => boolean;
+}) => {
   const answerAgain = (reply: FastifyReply, { status, body }: { status: number; body?: string }): FastifyReply => {
-    if (showsSecret) {
+    if (status === secretStatus) {
       throw new Problem('already-created', 'The first answer showed a secret and is not kept.', { members: JSON.parse(body ?? '{}') });
     }
     reply.code(status).header('idempotency-replayed', 'true');
     return body === undefined ? reply.send() : reply.type('application/json; charset=utf-8').send(body);
+  };
+
+  const keptOf = (status: number, payload: unknown) => {
+    if (typeof payload !== 'string') return { status };
+    return showsSecret(payload) ? { status: secretStatus, body: onlyId(payload) } : { status, body: payload };
   };
 
   const preHandler = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
@@ -117,9 +133,8 @@ export const idempotencyHooks = ({ store, log, showsSecret }: { store: Idempoten
     if (claim === undefined) return payload;
     request.idempotencyClaim = undefined;
     const isMade = reply.statusCode >= 200 && reply.statusCode < 300;
-    const body = typeof payload === 'string' ? { body: showsSecret ? onlyId(payload) : payload } : {};
     try {
-      await (isMade ? store.finish(claim, { status: reply.statusCode, ...body }) : store.release(claim));
+      await (isMade ? store.finish(claim, keptOf(reply.statusCode, payload)) : store.release(claim));
     } catch (error) {
       // What the handler made is there and its answer is right; a failure to remember it must not make a refusal of it.
       log.error({ err: error, requestId: request.id }, 'idempotency.not-kept');

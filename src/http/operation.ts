@@ -90,7 +90,7 @@ const ownKinds = ({ access, config, schema, method }: KnownRoute, parameters: nu
   if (takesBody(method, schema)) kinds.push('bad-body', 'timeout', 'too-large', 'unsupported-type');
   if (takesBody(method, schema) && mediaTypesTaken(method, schema).some((type) => type.endsWith('json'))) kinds.push('bad-json');
   if (config.isIdempotent === true) kinds.push('bad-request', 'in-progress', 'key-reused');
-  if (config.showsSecret === true) kinds.push('already-created');
+  if (config.showsSecret !== undefined) kinds.push('already-created');
   if (method === 'GET') kinds.push('uri-too-long');
   kinds.push('internal');
   if (config.isProbe !== true) kinds.push('unavailable', 'stopping');

@@ -50,6 +50,9 @@ const listOf = <Item>(items: Item | Item[] | undefined): Item[] => (items === un
 const isHeadWanted = ({ method, url, schema, exposeHeadRoute }: RouteOptions): boolean =>
   method === 'GET' && exposeHeadRoute !== false && schema?.produces === undefined && !url.includes('*');
 
+const showsSecretOf = ({ showsSecret = false }: KnownRoute['config']) =>
+  typeof showsSecret === 'function' ? showsSecret : () => showsSecret;
+
 /** Registered by the CORS plugin; answers preflights, and is 404 for anything else. */
 const isPreflight = ({ method, url }: RouteOptions): boolean => method === 'OPTIONS' && url === '*';
 
@@ -92,7 +95,7 @@ export const watchRoutes = (
     completeSchemas(route);
     if (access !== 'public') route.onRequest = [guardFor(access, authenticate, config.fixedToken), ...listOf(route.onRequest)];
     if (config.isIdempotent === true) {
-      const { preHandler, onSend } = idempotencyHooks({ store: idempotency, log, showsSecret: config.showsSecret === true });
+      const { preHandler, onSend } = idempotencyHooks({ store: idempotency, log, showsSecret: showsSecretOf(config) });
       route.preHandler = [preHandler, ...listOf(route.preHandler)];
       route.onSend = [...listOf(route.onSend), onSend];
     }

@@ -153,3 +153,26 @@ test('pausing, resuming, changing and replaying in bulk under load loses nothing
   );
   await assertEndsWell(scene);
 });
+
+test('targets whose transforms fail can be paused and resumed as often as one likes', async (context) => {
+  const scene = await given(context, {});
+  const targets = [];
+  for (let number = 0; number < 8; number += 1) targets.push(await scene.target({ transform: '$error("no")', concurrency: 1 }));
+  const senders = scene.senders('failing', 1);
+  for (let round = 0; round < 25; round += 1) {
+    const answers = await Promise.all(
+      targets.map(async ({ id }) => {
+        await scene.ask('POST', `/v1/targets/${id}/pause`);
+        return await scene.ask('POST', `/v1/targets/${id}/resume`);
+      }),
+    );
+    assert.ok(answers.every(({ status }) => status === 200));
+  }
+  await senders.stop();
+  await eventually(
+    async () => scene.states(),
+    (states) => states.length > 0 && states.every(({ state }) => state === 'parked'),
+    60_000,
+  );
+  await assertEndsWell(scene);
+});

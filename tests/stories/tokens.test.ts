@@ -141,6 +141,23 @@ describe('access tokens', () => {
     await assertRefused(changed.token, 'removed');
   });
 
+  it('a browser keeps its refresh token in a cookie that no script can read, and never sees it in a body', async () => {
+    const signIn = { method: 'password', ...operator, cookie: true };
+    const opened = await call(server, 'POST', '/v1/sessions', { body: signIn });
+    const cookie = opened.headers.get('set-cookie') ?? '';
+    assert.deepEqual([opened.status, opened.body.refreshToken], [201, undefined]);
+    for (const attribute of ['HttpOnly', 'Secure', 'SameSite=Strict', 'Path=/v1/sessions'])
+      assert.ok(cookie.includes(attribute), attribute);
+    const [pair = ''] = cookie.split(';');
+    const refreshed = await call(server, 'POST', '/v1/sessions/refresh', { headers: { cookie: pair } });
+    assert.deepEqual([refreshed.status, refreshed.body.refreshToken, refreshed.body.id], [200, undefined, opened.body.id]);
+    const [next = ''] = (refreshed.headers.get('set-cookie') ?? '').split(';');
+    assert.notEqual(next, pair);
+    const out = await call(server, 'DELETE', '/v1/sessions/current', { headers: { cookie: next } });
+    assert.deepEqual([out.status, /Max-Age=0/.test(out.headers.get('set-cookie') ?? '')], [204, true]);
+    await assertRefused(refreshed.body.accessToken, 'signed out by its cookie');
+  });
+
   it('wrong credentials get the same answer whether the name exists or not', async () => {
     const signIn = async (body: unknown) => {
       const answer = await call(server, 'POST', '/v1/sessions', { body });

@@ -95,6 +95,7 @@ const statements = [
   `CREATE TABLE "laneKeys" (
     "targetId" TEXT NOT NULL, "orderingKey" TEXT NOT NULL, "headId" TEXT NOT NULL, "isBlocked" INTEGER NOT NULL,
     PRIMARY KEY ("targetId", "orderingKey")) WITHOUT ROWID`,
+  `CREATE INDEX "laneKeysBlocked" ON "laneKeys" ("targetId") WHERE "isBlocked" = 1`,
   `CREATE TABLE "leases" (
     "name" TEXT PRIMARY KEY, "holder" TEXT NOT NULL, "token" INTEGER NOT NULL, "expiresAt" INTEGER NOT NULL, "pacedUntil" INTEGER NOT NULL,
     "heldAt" INTEGER NOT NULL)`,

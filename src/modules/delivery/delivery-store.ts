@@ -53,7 +53,8 @@ export interface CountChange {
 }
 
 // Written as literals: SQLite and Postgres use a partial index only where the query says the same as the index.
-const isFree = sql<boolean>`"isHeld" = 0 and "state" in ('waiting', 'retrying')`;
+export const isFree = sql<boolean>`"isHeld" = 0 and "state" in ('waiting', 'retrying')`;
+export const isInState = (state: DeliveryState) => sql<boolean>`"state" = ${sql.lit(state)}`;
 
 export const createDeliveryStore = ({ build, read }: Database) => {
   const insertDelivery = template<NewDelivery>(
@@ -201,7 +202,7 @@ export const createDeliveryStore = ({ build, read }: Database) => {
         .selectFrom('deliveries')
         .selectAll()
         .where('targetId', '=', targetId)
-        .where(sql<boolean>`"state" = 'delivering'`)
+        .where(isInState('delivering'))
         .orderBy('position')
         .execute(),
 
@@ -223,7 +224,7 @@ export const createDeliveryStore = ({ build, read }: Database) => {
     ): Promise<readonly StoredDelivery[]> {
       let query = read.selectFrom('deliveries').selectAll().where('tenantId', '=', tenantId);
       if (cursor !== undefined) query = query.where('position', '<', decodeCursor(cursor, ['number'] as const)[0]);
-      if (filter.state !== undefined) query = query.where('state', '=', filter.state);
+      if (filter.state !== undefined) query = query.where(isInState(filter.state));
       if (filter.target !== undefined) query = query.where('targetId', '=', filter.target);
       if (filter.factPositions !== undefined) query = query.where('factPosition', 'in', filter.factPositions);
       if (filter.type !== undefined) query = query.where('type', '=', filter.type);

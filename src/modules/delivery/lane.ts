@@ -253,8 +253,9 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
   const untilHalt = (work: Promise<string>) =>
     new Promise<string>((resolve, reject) => {
       const onHalt = () => reject(new Unavailable('The lane stops.'));
-      if (halt.signal.aborted) return onHalt();
+      if (halt.signal.aborted) onHalt();
       halt.signal.addEventListener('abort', onHalt, { once: true });
+      // Also where nobody waits any more: a failure that nobody takes would end the process.
       work.then(resolve, reject).finally(() => halt.signal.removeEventListener('abort', onHalt));
     });
 

@@ -23,7 +23,7 @@ export const createParking = ({
   deliveries: DeliveryStore;
   clock: Clock;
 }) => {
-  const store = createReplayStore();
+  const store = createReplayStore(database);
 
   const parkAll = async (find: (trx: Trx) => Promise<readonly StoredDelivery[]>, reason: string) => {
     for (let parked = deliveriesInStep; parked === deliveriesInStep; ) {

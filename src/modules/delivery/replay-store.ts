@@ -1,28 +1,53 @@
-import type { Trx } from '../../database/database.ts';
+import { sql } from 'kysely';
+import type { Database, Trx } from '../../database/database.ts';
 import type { TenantScope } from '../../foundation/caller.ts';
-import type { DeliveryFilter, StoredDelivery } from './delivery-store.ts';
+import { type DeliveryFilter, type DeliveryState, isFree, isInState, type StoredDelivery } from './delivery-store.ts';
 
-export const createReplayStore = () => ({
-  /** Finished deliveries of targets that are still there, oldest first. */
-  async findReplayable(
+const finalStates: readonly DeliveryState[] = ['dead', 'parked', 'delivered'];
+const stuckStates: readonly DeliveryState[] = ['dead', 'parked'];
+
+// As in the deliveries' store, what a partial index is made for is said in its own words.
+const isHeld = sql<boolean>`"isHeld" = 1`;
+
+export const createReplayStore = ({ read }: Database) => ({
+  /** The places of finished deliveries behind `after`, oldest first: looked for before the transaction, which holds the one writer. */
+  async findFinished(
+    { tenantId }: TenantScope,
+    { filter, after, limit }: { filter: DeliveryFilter; after: number; limit: number },
+  ): Promise<readonly number[]> {
+    const { state, target, type, from, to } = filter;
+    const states = state === undefined ? stuckStates : finalStates.filter((final) => final === state);
+    const found = await Promise.all(
+      states.map((one) => {
+        let rows = read.selectFrom('deliveries').select('position').where('tenantId', '=', tenantId).where('position', '>', after);
+        if (target !== undefined) rows = rows.where('targetId', '=', target);
+        if (type !== undefined) rows = rows.where('type', '=', type);
+        if (from !== undefined) rows = rows.where('createdAt', '>=', from);
+        if (to !== undefined) rows = rows.where('createdAt', '<', to);
+        return rows.where(isInState(one)).orderBy('position').limit(limit).execute();
+      }),
+    );
+    return found
+      .flat()
+      .map(({ position }) => position)
+      .toSorted((one, other) => one - other)
+      .slice(0, limit);
+  },
+
+  /** Those of them that still are finished and whose target is still there. */
+  findReplayable: (
     { query }: Trx,
     { tenantId }: TenantScope,
-    { id, filter = {}, after = 0, limit }: { id?: string; filter?: DeliveryFilter; after?: number; limit: number },
-  ): Promise<StoredDelivery[]> {
-    let rows = query
+    which: { readonly id: string } | { readonly positions: readonly number[]; readonly state: DeliveryState | undefined },
+  ): Promise<StoredDelivery[]> => {
+    const rows = query
       .selectFrom('deliveries')
       .selectAll()
       .where('tenantId', '=', tenantId)
-      .where('position', '>', after)
       .where('targetId', 'in', (eb) => eb.selectFrom('targets').select('id').where('deletedAt', 'is', null));
-    if (id !== undefined) rows = rows.where('id', '=', id).where('state', 'in', ['dead', 'parked', 'delivered']);
-    else if (filter.state === undefined) rows = rows.where('state', 'in', ['dead', 'parked']);
-    else rows = rows.where('state', '=', filter.state).where('state', 'in', ['dead', 'parked', 'delivered']);
-    if (filter.target !== undefined) rows = rows.where('targetId', '=', filter.target);
-    if (filter.type !== undefined) rows = rows.where('type', '=', filter.type);
-    if (filter.from !== undefined) rows = rows.where('createdAt', '>=', filter.from);
-    if (filter.to !== undefined) rows = rows.where('createdAt', '<', filter.to);
-    return await rows.orderBy('position').limit(limit).execute();
+    if ('id' in which) return rows.where('id', '=', which.id).where('state', 'in', finalStates).execute();
+    const states = which.state === undefined ? stuckStates : [which.state];
+    return rows.where('position', 'in', which.positions).where('state', 'in', states).orderBy('position').execute();
   },
 
   /** Which of their targets deliver in order of keys. */
@@ -54,33 +79,32 @@ export const createReplayStore = () => ({
   /** Held deliveries behind a dead head of a target that wants them parked. */
   findBlocked: ({ query }: Trx, targetId: string, limit: number): Promise<StoredDelivery[]> =>
     query
-      .selectFrom('deliveries')
-      .innerJoin('laneKeys', (join) =>
-        join.onRef('laneKeys.targetId', '=', 'deliveries.targetId').onRef('laneKeys.orderingKey', '=', 'deliveries.orderingKey'),
+      .selectFrom('laneKeys')
+      .innerJoin('deliveries', (join) =>
+        join.onRef('deliveries.targetId', '=', 'laneKeys.targetId').onRef('deliveries.orderingKey', '=', 'laneKeys.orderingKey'),
       )
       .selectAll('deliveries')
-      .where('deliveries.targetId', '=', targetId)
-      .where('laneKeys.isBlocked', '=', 1)
-      .where('deliveries.isHeld', '=', 1)
+      .where('laneKeys.targetId', '=', targetId)
+      .where(sql<boolean>`"isBlocked" = 1`)
+      .where(isHeld)
       .where('deliveries.state', 'in', ['waiting', 'retrying'])
-      .orderBy('deliveries.position')
       .limit(limit)
       .execute(),
 
-  /** Everything of a target that is not finished. */
-  findOpen: (
+  /** Everything of a target that is not finished: what waits, what is held and, if asked for, what is under way. */
+  async findOpen(
     { query }: Trx,
     targetId: string,
     { withUnderWay, limit }: { withUnderWay: boolean; limit: number },
-  ): Promise<StoredDelivery[]> =>
-    query
-      .selectFrom('deliveries')
-      .selectAll()
-      .where('targetId', '=', targetId)
-      .where('state', 'in', withUnderWay ? ['waiting', 'retrying', 'delivering'] : ['waiting', 'retrying'])
-      .orderBy('position')
-      .limit(limit)
-      .execute(),
+  ): Promise<StoredDelivery[]> {
+    const found: StoredDelivery[] = [];
+    for (const isOpen of [isFree, isHeld, ...(withUnderWay ? [isInState('delivering')] : [])]) {
+      if (found.length === limit) break;
+      const rows = query.selectFrom('deliveries').selectAll().where('targetId', '=', targetId).where(isOpen);
+      found.push(...(await rows.limit(limit - found.length).execute()));
+    }
+    return found;
+  },
 
   /** They need a hand from now on. */
   async park({ query }: Trx, rows: readonly StoredDelivery[], reason: string, now: number): Promise<void> {

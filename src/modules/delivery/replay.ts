@@ -26,7 +26,7 @@ const stuckStates: ReadonlySet<DeliveryState> = new Set(['dead', 'parked']);
 
 /** Puts finished deliveries back into their lane, behind what is live. */
 export const createReplay = (needs: ReplayNeeds) => {
-  const store = createReplayStore();
+  const store = createReplayStore(needs.database);
 
   const reopen = async (trx: Trx, rows: readonly StoredDelivery[], who: string): Promise<ReadonlySet<string>> => {
     const { events, trace, deliveries, keys, targets, clock } = needs;
@@ -69,7 +69,7 @@ export const createReplay = (needs: ReplayNeeds) => {
     /** One delivery; `undefined` when there is none of that id in the caller's tenant that is finished and whose target is still there. */
     async one(caller: Caller, id: string): Promise<ReadonlySet<string> | undefined> {
       return await needs.database.transaction(async (trx) => {
-        const rows = await store.findReplayable(trx, caller, { id, limit: 1 });
+        const rows = await store.findReplayable(trx, caller, { id });
         return rows.length === 0 ? undefined : await reopen(trx, rows, caller.id);
       });
     },
@@ -79,15 +79,15 @@ export const createReplay = (needs: ReplayNeeds) => {
       const targetIds = new Set<string>();
       let count = 0;
       for (let after = 0; ; ) {
-        const rows = await needs.database.transaction(async (trx) => {
-          const found = await store.findReplayable(trx, caller, { filter, after, limit: deliveriesInStep });
+        const positions = await store.findFinished(caller, { filter, after, limit: deliveriesInStep });
+        const last = positions.at(-1);
+        if (last === undefined) return { count, targetIds };
+        count += await needs.database.transaction(async (trx) => {
+          const found = await store.findReplayable(trx, caller, { positions, state: filter.state });
           if (found.length > 0) for (const id of await reopen(trx, found, caller.id)) targetIds.add(id);
-          return found;
+          return found.length;
         });
-        count += rows.length;
-        const last = rows.at(-1);
-        if (!last || rows.length < deliveriesInStep) return { count, targetIds };
-        after = last.position;
+        after = last;
       }
     },
   };

@@ -5,6 +5,7 @@ import { listQuery, pageOf, sendPage } from '../../http/paging.ts';
 import { refusals } from '../../http/problem-reply.ts';
 import type { Delivery } from './delivery.ts';
 import { NewTarget, TargetChange, TargetOut } from './target-schemas.ts';
+import { hiddenValue } from './targets/target.ts';
 
 const idOf = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) });
 const tags = ['targets'];
@@ -22,13 +23,19 @@ const TestOut = Type.Object(
   { examples: [{ outcome: 'delivered', status: 200, durationMs: 31, body: '{"data":{"processEvent":{"id":"1"}}}' }] },
 );
 
+/** Only a webhook whose secret was made here shows one. */
+const showsMadeSecret = (answer: string): boolean => {
+  const { config } = JSON.parse(answer) as { config: Readonly<Record<string, unknown>> }; // our own answer
+  return typeof config.secret === 'string' && config.secret !== hiddenValue;
+};
+
 export const targetRoutes =
   ({ targets }: Pick<Delivery, 'targets'>): FastifyPluginAsyncTypebox =>
   async (app) => {
     app.post(
       '/',
       {
-        config: { access, isIdempotent: true, showsSecret: true },
+        config: { access, isIdempotent: true, showsSecret: showsMadeSecret },
         schema: {
           summary: 'Make a target',
           description: "It gets what arrives from now on. A webhook's secret is made where none is given, and shown in this answer only.",

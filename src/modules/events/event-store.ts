@@ -230,7 +230,7 @@ export const createEventStore = (database: Database) => {
         .where('tenantId', '=', tenantId)
         .where('isOwn', '=', 0);
       if (cursor !== undefined) query = query.where('facts.position', '<', decodeCursor(cursor, ['number'] as const)[0]);
-      if (filter.state !== undefined) query = query.where('state', '=', filter.state);
+      if (filter.state !== undefined) query = query.where(sql<boolean>`"state" = ${sql.lit(filter.state)}`);
       if (filter.type !== undefined) query = query.where('type', '=', filter.type);
       if (filter.source !== undefined) query = query.where('source', '=', filter.source);
       if (filter.sender !== undefined) query = query.where('senderId', '=', filter.sender);
@@ -283,7 +283,7 @@ export const createEventStore = (database: Database) => {
       const row = await read
         .selectFrom('facts')
         .select(({ fn }) => fn.countAll<number>().as('amount'))
-        .where('tenantId', '=', tenantId)
+        .where(sql`"tenantId" || ''`, '=', tenantId) // an expression, since the index by tenant would be taken for it: of all facts
         .where(isAccepted)
         .executeTakeFirst();
       return row?.amount ?? 0;
