@@ -62,7 +62,6 @@ export const compose = async (
       arrived,
       openIntake: (writer) => openIntake(settings.intakeUrl, { writer, clock }),
     });
-    const live = createLiveView({ trace, events, clock, log });
     const delivery = createDelivery({
       database,
       events,
@@ -79,6 +78,14 @@ export const compose = async (
       retentionMs: settings.retentionMs,
     });
 
+    // Whatever may refuse the start comes before anything that runs by itself.
+    const { setUpToken } = await identity.ensureFirstOperator(settings.operator);
+    if (settings.targetGraphqlUrl !== undefined) {
+      const { targetGraphqlUrl: url, targetRate: rate, targetRetries: retries, targetEnrich: enrich } = settings;
+      await delivery.ensureTargetFromSettings(await identity.defaultTenantId(), { url, rate, retries, enrich });
+    }
+
+    const live = createLiveView({ trace, events, clock, log });
     const app = createServer({
       log,
       clock,
@@ -109,12 +116,6 @@ export const compose = async (
       app.register(flowRoutes({ delivery }), { prefix: '/v1' });
     }
     showDeliveries(metrics, delivery.counts);
-
-    const { setUpToken } = await identity.ensureFirstOperator(settings.operator);
-    if (settings.targetGraphqlUrl !== undefined) {
-      const { targetGraphqlUrl: url, targetRate: rate, targetRetries: retries, targetEnrich: enrich } = settings;
-      await delivery.ensureTargetFromSettings(await identity.defaultTenantId(), { url, rate, retries, enrich });
-    }
 
     const workers: Worker[] = [];
     return {

@@ -6,8 +6,8 @@ import { badConfigExitCode, printComplaints, readSettings } from '../config/read
 import { readSecretKey } from '../config/secret-key-file.ts';
 import type { Settings } from '../config/settings.ts';
 import { claimDataFolder, DataFolderInUse } from '../database/data-folder.ts';
+import { DatabaseUnusable } from '../database/database.ts';
 import { DataIsNewer } from '../database/migrate.ts';
-import { DatabaseUnusable } from '../database/open-database.ts';
 import { giveBackMemory } from '../foundation/memory.ts';
 import { Problem } from '../foundation/problem.ts';
 import { createMetricsServer } from '../http/metrics-routes.ts';

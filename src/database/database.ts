@@ -71,3 +71,11 @@ export class UniqueViolation extends Error {
     this.name = 'UniqueViolation';
   }
 }
+
+/** What is there cannot be opened: damaged, no database at all, not readable. A person has to look. */
+export class DatabaseUnusable extends Error {
+  constructor(place: string, cause: unknown) {
+    super(`The database ${place} cannot be opened: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.name = 'DatabaseUnusable';
+  }
+}

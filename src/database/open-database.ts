@@ -1,17 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../foundation/clock.ts';
-import type { Database } from './database.ts';
+import { type Database, DatabaseUnusable } from './database.ts';
 import { migrate } from './migrate.ts';
 import { openSqlite } from './sqlite.ts';
-
-/** What is there cannot be opened: damaged, no database at all, not readable. A person has to look. */
-export class DatabaseUnusable extends Error {
-  constructor(place: string, cause: unknown) {
-    super(`The database ${place} cannot be opened: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-    this.name = 'DatabaseUnusable';
-  }
-}
 
 /** Opens the database that the URL's scheme names and brings its schema to the newest version. Rejects with `DatabaseUnusable` or `DataIsNewer`. */
 export const openDatabase = async ({ url, clock }: { url: string; clock: Clock }): Promise<Database> => {

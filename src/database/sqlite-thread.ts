@@ -24,7 +24,8 @@ export const errorOf = (failure: SqliteFailure): Error => {
 /** A connection in a worker thread. A thread that dies is started anew with the next call; what it was doing is rejected. */
 export class SqliteThread {
   readonly #data: SqliteThreadData;
-  readonly #waiting = new Map<number, { resolve: (result: Result) => void; reject: (error: Error) => void }>();
+  /** In the order of their calls. */
+  readonly #waiting = new Map<number, { since: number; resolve: (result: Result) => void; reject: (error: Error) => void }>();
   #worker: Worker | undefined;
   #opened: Promise<void> | undefined;
   #isOpen = false;
@@ -37,6 +38,16 @@ export class SqliteThread {
   /** How many calls have no answer yet. */
   get load(): number {
     return this.#waiting.size;
+  }
+
+  get isStarted(): boolean {
+    return this.#opened !== undefined;
+  }
+
+  /** How long the call that it is at has been waiting. */
+  get waitingMs(): number {
+    const [first] = this.#waiting.values();
+    return first ? performance.now() - first.since : 0;
   }
 
   /** Resolves when the connection stands; rejects with why it cannot. */
@@ -68,7 +79,7 @@ export class SqliteThread {
     this.#lastId += 1;
     const id = this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
+      this.#waiting.set(id, { since: performance.now(), resolve, reject });
       this.#worker?.postMessage({ id, ...call });
     });
   }
@@ -76,7 +87,7 @@ export class SqliteThread {
   async #start(): Promise<void> {
     const worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), { workerData: this.#data });
     this.#worker = worker;
-    const opening = new Promise<Result>((resolve, reject) => this.#waiting.set(0, { resolve, reject }));
+    const opening = new Promise<Result>((resolve, reject) => this.#waiting.set(0, { since: performance.now(), resolve, reject }));
     // What a thread before this one still has to say, if only that it is gone, does not concern the calls of this one.
     const lose = (error: Error) => this.#worker === worker && this.#lose(error);
     worker.on('message', ({ id, result }: SqliteReply) => {

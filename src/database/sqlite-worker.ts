@@ -13,7 +13,9 @@ const openConnection = (): DatabaseSync => {
   const opened = new DatabaseSync(file, { readOnly: role === 'reader', timeout: busyTimeoutMs });
   opened.exec('PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;');
   if (role === 'reader') return opened;
-  opened.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 8000;');
+  opened.exec(
+    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 8000;',
+  );
   // WAL with a lower level may roll back committed transactions after a power cut: a 2xx would not be durable.
   const { journal_mode: journal } = opened.prepare('PRAGMA journal_mode').get() ?? {};
   const { synchronous } = opened.prepare('PRAGMA synchronous').get() ?? {};

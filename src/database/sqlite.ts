@@ -13,6 +13,7 @@ const maxActsInGroup = 512;
 const defaultTransactionLimitMs = 10_000;
 const readerCount = 2;
 const busyReaderLoad = 4;
+const slowReadMs = 25;
 
 interface WaitingAct {
   readonly writes: readonly Write[];
@@ -34,7 +35,9 @@ export const openSqlite = async (
 ): Promise<Database> => {
   const writer = new SqliteThread({ file, role: 'writer', busyTimeoutMs });
   await writer.open();
-  const readers = Array.from({ length: readerCount }, () => new SqliteThread({ file, role: 'reader', busyTimeoutMs }));
+  const newReader = () => new SqliteThread({ file, role: 'reader', busyTimeoutMs });
+  const firstReader = newReader();
+  const readers = [firstReader, ...Array.from({ length: readerCount - 1 }, newReader)];
 
   const queue: (WaitingAct | WaitingTransaction)[] = [];
   let pumping: Promise<void> | undefined;
@@ -109,12 +112,12 @@ export const openSqlite = async (
     }
   };
 
-  /** A reader is a thread, and a thread costs memory: the next one starts when those before have something to do. */
+  /** A reader is a thread, and a thread costs memory: the next one starts when those before have much to do, or are long at something. */
   const readFrom = () => {
     assertOpen();
-    return (
-      readers.find(({ load }) => load < busyReaderLoad) ?? readers.reduce((least, reader) => (reader.load < least.load ? reader : least))
-    );
+    const least = readers.filter(({ isStarted }) => isStarted).reduce((one, other) => (other.load < one.load ? other : one), firstReader);
+    if (least.load < busyReaderLoad && least.waitingMs < slowReadMs) return least;
+    return readers.find(({ isStarted }) => !isStarted) ?? least;
   };
 
   const read = queriesOver(async (sql, parameters) => {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assertSound, readData } from '../support/data-file.ts';
 import { call, eventually, givenOperator, givenService, givenTarget } from '../support/given.ts';
-import { startReceiver } from '../support/receiver.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { createLedger, type Ledger, type Source, startSenders } from '../support/senders.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
 
@@ -37,10 +37,36 @@ const assertArraysWhole = (dataFolder: string, ledger: Ledger) => {
   }
 };
 
-const isIdle = async (server: TestServer, token: string) => {
+const arrivalsAt = (receiver: Receiver, path: string) =>
+  receiver.received
+    .filter((request) => request.path === path)
+    .map(({ json }) => (json as { variables: { input: { id: string } } }).variables.input);
+
+/** Of each key the events came first in the order in which they were accepted; again they may come at any time. */
+const assertInOrder = (dataFolder: string, arrivals: readonly { readonly id: string }[]) => {
+  const facts = readData(dataFolder, (rows) => rows('select eventId, orderingKey, position from facts where isOwn = 0'));
+  const places = new Map(
+    facts.map(({ eventId, orderingKey, position }) => [eventId, { key: String(orderingKey), position: Number(position) }]),
+  );
+  const newest = new Map<string, number>();
+  const seen = new Set<string>();
+  for (const { id } of arrivals) {
+    const place = places.get(id);
+    if (!place || seen.has(id)) continue;
+    seen.add(id);
+    assert.ok(place.position > (newest.get(place.key) ?? 0), `${id} came out of the order of its key ${place.key}`);
+    newest.set(place.key, place.position);
+  }
+};
+
+/** How many events and deliveries are not finished. */
+const countOpen = async (server: TestServer, token: string): Promise<number> => {
   const { body } = await call(server, 'GET', '/v1/flow', { token });
-  const [target] = body.targets;
-  return { open: target.waiting + target.retrying + body.stages.accepted.count - body.stages.routed.count, target };
+  const unrouted = body.stages.accepted.count - body.stages.routed.count;
+  return body.targets.reduce(
+    (sum: number, { waiting, retrying }: Record<string, number>) => sum + (waiting ?? 0) + (retrying ?? 0),
+    unrouted,
+  );
 };
 
 test('what was acknowledged outlives 20 kills and 4 stops under load, and is delivered', async (context) => {
@@ -55,11 +81,9 @@ test('what was acknowledged outlives 20 kills and 4 stops under load, and is del
   const operatorToken = await givenOperator(server);
   const sources: Source[] = [];
   for (let number = 0; number < 4; number += 1) sources.push(await givenService(server, operatorToken, scopes));
-  await givenTarget(server, operatorToken, {
-    config: { url: receiver.url },
-    concurrency: 16,
-    retry: { attempts: 100, minDelayMs: 50, maxDelayMs: 500 },
-  });
+  const settings = { concurrency: 16, retry: { attempts: 100, minDelayMs: 20, maxDelayMs: 200 } };
+  await givenTarget(server, operatorToken, { ...settings, config: { url: `${receiver.url}free` } });
+  await givenTarget(server, operatorToken, { ...settings, config: { url: `${receiver.url}ordered` }, ordering: 'key' });
   const ledger = createLedger();
 
   const loadThen = async (round: number, end: (stopSenders: () => Promise<void>) => Promise<void>) => {
@@ -106,17 +130,23 @@ test('what was acknowledged outlives 20 kills and 4 stops under load, and is del
 
   await context.test('in the end every event is delivered, and the books are right', async () => {
     await eventually(
-      () => isIdle(server, operatorToken),
-      ({ open }) => open === 0,
+      () => countOpen(server, operatorToken),
+      (open) => open === 0,
       60_000,
     );
     assert.equal(await server.kill('SIGTERM'), 0);
     assertSound(dataFolder);
     const unfinished = readData(dataFolder, (rows) => rows(`select eventId, state from facts where isOwn = 0 and state <> 'delivered'`));
     assert.deepEqual(unfinished, []);
-    const reached = new Set(receiver.received.map(({ json }) => (json as { variables: { input: { id: string } } }).variables.input.id));
-    const notReached = [...ledger.acknowledged.keys()].filter((id) => !reached.has(id));
-    assert.deepEqual(notReached, []);
+    for (const path of ['/free', '/ordered']) {
+      const reached = new Set(arrivalsAt(receiver, path).map(({ id }) => id));
+      assert.deepEqual(
+        [...ledger.acknowledged.keys()].filter((id) => !reached.has(id)),
+        [],
+        `what ${path} did not get`,
+      );
+    }
+    assertInOrder(dataFolder, arrivalsAt(receiver, '/ordered'));
     assert.deepEqual(ledger.faults, []);
     context.diagnostic(
       `${ledger.acknowledged.size} events acknowledged, ${receiver.received.length} requests at the target, ${ledger.unanswered.length} arrays cut off`,

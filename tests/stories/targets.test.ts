@@ -370,4 +370,26 @@ describe('targets where no private address is allowed', () => {
     const patched = await call(server, 'PATCH', `/v1/targets/${made.body.id}`, change);
     assert.deepEqual([patched.status, patched.body.type], [400, '/problems/address-not-allowed']);
   });
+
+  it('a target from a time when its address was allowed is not connected to any more, and its deliveries tell why', async (context) => {
+    const open = await startScene();
+    context.after(() => open.stop());
+    const target = await open.target(undefined, { retry: { attempts: 1 } });
+    await open.server.kill('SIGTERM');
+    const closed = await startServer({ dataFolder: open.server.dataFolder, env: { ENTREPOT_OUTBOUND_ALLOW: '' } });
+    context.after(() => closed.stop());
+    const event = { id: 'late', name: target.type };
+    assert.equal((await call(closed, 'POST', '/v1/events', { token: open.sender.token, body: event })).status, 202);
+    const { body } = await eventually(
+      () => call(closed, 'GET', '/v1/deliveries?state=dead', { token: open.operator }),
+      (answer) => answer.body.items.length === 1,
+    );
+    assert.match(body.items[0].reason, /127\.0\.0\.1.*not public/);
+    assert.equal(open.receiver.received.length, 0);
+  });
+
+  it('a target of the settings whose address is not allowed stops the start, and the message tells why', async () => {
+    const starting = startServer({ env: { ENTREPOT_OUTBOUND_ALLOW: '', ENTREPOT_TARGET_GRAPHQL_URL: 'http://127.0.0.1:9/' } });
+    await assert.rejects(starting, /ended with 69[\s\S]*127\.0\.0\.1[\s\S]*not public/);
+  });
 });

@@ -40,12 +40,15 @@ export interface SendersOptions {
   readonly pauseMs?: number;
 }
 
+/** One of ten of each sender. */
+const keyOf = (id: string) => id.replace(/^.*-([0-9]+)-[0-9]*([0-9])-[0-9]+$/, '$1.$2');
+
 /** Many senders at a time over connections that they keep, as fast as they get answers. `stop` resolves when the last one has had its answer, or none. */
 export const startSenders = ({ server, sources, ledger, label, senders = 20, arrayLength = 20, pauseMs = 0 }: SendersOptions) => {
   let isStopping = false;
 
   const send = async ({ id: sender, token }: Source, ids: readonly string[], isArray: boolean) => {
-    const events = ids.map((id) => ({ id, name: 'order.created', key: id.slice(-1), body: { text: 'x'.repeat(200) } }));
+    const events = ids.map((id) => ({ id, name: 'order.created', key: keyOf(id), body: { text: 'x'.repeat(200) } }));
     try {
       const { status, body, headers } = await call(server, 'POST', '/v1/events', { token, body: isArray ? events : events[0] });
       if (status === 202) {

@@ -52,7 +52,8 @@ const statements = [
   `CREATE UNIQUE INDEX "factsByIdentity" ON "facts" ("tenantId", "eventId", "senderId", "source")`,
   `CREATE INDEX "factsAccepted" ON "facts" ("position", "tenantId") WHERE "state" = 'accepted'`,
   `CREATE INDEX "factsByTenant" ON "facts" ("tenantId", "position")`,
-  `CREATE INDEX "factsUnfinished" ON "facts" ("tenantId", "state", "position") WHERE "state" IN ('waiting', 'dead')`,
+  `CREATE INDEX "factsUnfinished" ON "facts" ("tenantId", "state", "position")
+    WHERE "state" <> 'accepted' AND "state" <> 'delivered' AND "state" <> 'no-target'`,
   `CREATE TABLE "factContents" ("position" INTEGER PRIMARY KEY, "content" TEXT NOT NULL)`,
   `CREATE TABLE "factCounts" (
     "tenantId" TEXT NOT NULL, "name" TEXT NOT NULL, "amount" INTEGER NOT NULL, PRIMARY KEY ("tenantId", "name")) WITHOUT ROWID`,
@@ -86,10 +87,10 @@ const statements = [
   `CREATE INDEX "deliveriesDue" ON "deliveries" ("targetId", "queue", "dueAt", "position")
     WHERE "isHeld" = 0 AND "state" IN ('waiting', 'retrying')`,
   `CREATE INDEX "deliveriesHeld" ON "deliveries" ("targetId", "orderingKey", "position") WHERE "isHeld" = 1`,
-  `CREATE INDEX "deliveriesUnderWay" ON "deliveries" ("targetId") WHERE "state" = 'delivering'`,
+  `CREATE INDEX "deliveriesUnderWay" ON "deliveries" ("targetId", "state") WHERE "state" = 'delivering'`,
   `CREATE INDEX "deliveriesByFact" ON "deliveries" ("factPosition")`,
   `CREATE INDEX "deliveriesByTarget" ON "deliveries" ("targetId", "position")`,
-  `CREATE INDEX "deliveriesStuck" ON "deliveries" ("tenantId", "state", "position") WHERE "state" IN ('dead', 'parked', 'retrying', 'delivering')`,
+  `CREATE INDEX "deliveriesStuck" ON "deliveries" ("tenantId", "state", "position") WHERE "state" <> 'waiting' AND "state" <> 'delivered'`,
   `CREATE TABLE "deliveryCounts" (
     "targetId" TEXT NOT NULL, "tenantId" TEXT NOT NULL, "state" TEXT NOT NULL, "amount" INTEGER NOT NULL, PRIMARY KEY ("targetId", "state")) WITHOUT ROWID`,
   `CREATE TABLE "laneKeys" (

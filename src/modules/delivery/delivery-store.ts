@@ -52,9 +52,25 @@ export interface CountChange {
   readonly amount: number;
 }
 
-// Written as literals: SQLite and Postgres use a partial index only where the query says the same as the index.
-export const isFree = sql<boolean>`"isHeld" = 0 and "state" in ('waiting', 'retrying')`;
-export const isInState = (state: DeliveryState) => sql<boolean>`"state" = ${sql.lit(state)}`;
+// Written as literals: SQLite and Postgres use a partial index only where the query says the same as the index, word for word.
+const isFree = sql<boolean>`"isHeld" = 0 and "state" in ('waiting', 'retrying')`;
+/** What a lane may claim, in any of its queues: all of them named, so that the index of due work is taken. */
+export const isFreeInLane = sql<boolean>`"queue" in ('live', 'retry', 'replay') and ${isFree}`;
+/** Held ones have a key: said so that the index of held ones is taken. */
+export const isHeldInLane = sql<boolean>`"isHeld" = 1 and "orderingKey" > ''`;
+export const isUnderWay = sql<boolean>`"state" = 'delivering'`;
+
+const stuckStates: ReadonlySet<DeliveryState> = new Set(['dead', 'parked', 'retrying', 'delivering']);
+const isStuck = sql<boolean>`"state" <> 'waiting' and "state" <> 'delivered'`;
+/** Of most deliveries one asks for the few that are not as they should be, and those have an index. */
+export const isInState = (state: DeliveryState) => {
+  const isSo = sql<boolean>`"state" = ${state}`;
+  return stuckStates.has(state) ? sql<boolean>`${isStuck} and ${isSo}` : isSo;
+};
+
+/** An expression where the index of those few is the better one, else the target's own. */
+export const isForTarget = (targetId: string, state: DeliveryState | undefined) =>
+  state !== undefined && stuckStates.has(state) ? sql<boolean>`"targetId" || '' = ${targetId}` : sql<boolean>`"targetId" = ${targetId}`;
 
 export const createDeliveryStore = ({ build, read }: Database) => {
   const insertDelivery = template<NewDelivery>(
@@ -198,13 +214,7 @@ export const createDeliveryStore = ({ build, read }: Database) => {
 
     /** Left under way by an owner that ended without a word; whether they arrived is not known, so they go out again. */
     findUnderWay: (targetId: string): Promise<readonly StoredDelivery[]> =>
-      read
-        .selectFrom('deliveries')
-        .selectAll()
-        .where('targetId', '=', targetId)
-        .where(isInState('delivering'))
-        .orderBy('position')
-        .execute(),
+      read.selectFrom('deliveries').selectAll().where('targetId', '=', targetId).where(isUnderWay).orderBy('position').execute(),
 
     /** A due time further away than any retry waits comes from a clock that went back since. */
     limitDueTimes: (targetId: string, latest: number): Statement =>
@@ -225,7 +235,7 @@ export const createDeliveryStore = ({ build, read }: Database) => {
       let query = read.selectFrom('deliveries').selectAll().where('tenantId', '=', tenantId);
       if (cursor !== undefined) query = query.where('position', '<', decodeCursor(cursor, ['number'] as const)[0]);
       if (filter.state !== undefined) query = query.where(isInState(filter.state));
-      if (filter.target !== undefined) query = query.where('targetId', '=', filter.target);
+      if (filter.target !== undefined) query = query.where(isForTarget(filter.target, filter.state));
       if (filter.factPositions !== undefined) query = query.where('factPosition', 'in', filter.factPositions);
       if (filter.type !== undefined) query = query.where('type', '=', filter.type);
       if (filter.from !== undefined) query = query.where('createdAt', '>=', filter.from);

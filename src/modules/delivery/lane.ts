@@ -227,6 +227,22 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
     const outcome = await send(delivery, fact, content, slot);
     const now = clock.precise();
     sending -= 1;
+    const status = outcome.status === undefined ? {} : { status: outcome.status };
+    const ms = Math.round((now - startedAt) * 100) / 100;
+    // Without the reason, which may quote what the target said of the event.
+    log.info(
+      {
+        delivery: delivery.id,
+        event: fact.eventId,
+        type: fact.type,
+        target: target.id,
+        tenant: target.tenantId,
+        outcome: outcome.outcome,
+        ...status,
+        ms,
+      },
+      'delivery.attempted',
+    );
     learn(outcome, now);
     if (cut.signal.aborted && outcome.outcome === 'failed') noter.release(delivery, 'the server stopped before the target answered');
     else noter.note(judgeNow(delivery, outcome, Math.round(now - startedAt)));

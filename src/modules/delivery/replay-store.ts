@@ -1,13 +1,19 @@
 import { sql } from 'kysely';
 import type { Database, Trx } from '../../database/database.ts';
 import type { TenantScope } from '../../foundation/caller.ts';
-import { type DeliveryFilter, type DeliveryState, isFree, isInState, type StoredDelivery } from './delivery-store.ts';
+import {
+  type DeliveryFilter,
+  type DeliveryState,
+  isForTarget,
+  isFreeInLane,
+  isHeldInLane,
+  isInState,
+  isUnderWay,
+  type StoredDelivery,
+} from './delivery-store.ts';
 
 const finalStates: readonly DeliveryState[] = ['dead', 'parked', 'delivered'];
 const stuckStates: readonly DeliveryState[] = ['dead', 'parked'];
-
-// As in the deliveries' store, what a partial index is made for is said in its own words.
-const isHeld = sql<boolean>`"isHeld" = 1`;
 
 export const createReplayStore = ({ read }: Database) => ({
   /** The places of finished deliveries behind `after`, oldest first: looked for before the transaction, which holds the one writer. */
@@ -20,7 +26,7 @@ export const createReplayStore = ({ read }: Database) => ({
     const found = await Promise.all(
       states.map((one) => {
         let rows = read.selectFrom('deliveries').select('position').where('tenantId', '=', tenantId).where('position', '>', after);
-        if (target !== undefined) rows = rows.where('targetId', '=', target);
+        if (target !== undefined) rows = rows.where(isForTarget(target, one));
         if (type !== undefined) rows = rows.where('type', '=', type);
         if (from !== undefined) rows = rows.where('createdAt', '>=', from);
         if (to !== undefined) rows = rows.where('createdAt', '<', to);
@@ -80,13 +86,13 @@ export const createReplayStore = ({ read }: Database) => ({
   findBlocked: ({ query }: Trx, targetId: string, limit: number): Promise<StoredDelivery[]> =>
     query
       .selectFrom('laneKeys')
-      .innerJoin('deliveries', (join) =>
-        join.onRef('deliveries.targetId', '=', 'laneKeys.targetId').onRef('deliveries.orderingKey', '=', 'laneKeys.orderingKey'),
-      )
+      .crossJoin('deliveries') // SQLite keeps this order: the few blocked keys first
       .selectAll('deliveries')
       .where('laneKeys.targetId', '=', targetId)
       .where(sql<boolean>`"isBlocked" = 1`)
-      .where(isHeld)
+      .whereRef('deliveries.targetId', '=', 'laneKeys.targetId')
+      .whereRef('deliveries.orderingKey', '=', 'laneKeys.orderingKey')
+      .where(sql<boolean>`"isHeld" = 1`)
       .where('deliveries.state', 'in', ['waiting', 'retrying'])
       .limit(limit)
       .execute(),
@@ -98,7 +104,7 @@ export const createReplayStore = ({ read }: Database) => ({
     { withUnderWay, limit }: { withUnderWay: boolean; limit: number },
   ): Promise<StoredDelivery[]> {
     const found: StoredDelivery[] = [];
-    for (const isOpen of [isFree, isHeld, ...(withUnderWay ? [isInState('delivering')] : [])]) {
+    for (const isOpen of [isFreeInLane, isHeldInLane, ...(withUnderWay ? [isUnderWay] : [])]) {
       if (found.length === limit) break;
       const rows = query.selectFrom('deliveries').selectAll().where('targetId', '=', targetId).where(isOpen);
       found.push(...(await rows.limit(limit - found.length).execute()));

@@ -1,6 +1,6 @@
-// The process in which transforms run; transform.ts says why it is one. It knows nothing but expressions and contents.
+// The process in which transforms run; transform-process.ts says why it is one. It knows nothing but expressions and contents.
 import jsonata from 'jsonata';
-import type { TransformAnswer, TransformRequest } from './transform.ts';
+import type { TransformAnswer, TransformRequest } from './transform-process.ts';
 
 const maxResultLength = 1024 * 1024;
 const maxStack = 1000;

@@ -86,6 +86,15 @@ describe('a transform', () => {
     assert.equal(await reasonOf('{"p": {}.polluted, "q": polluted}'), 'gave {}');
   });
 
+  it('that takes long does not hold up others, however many of its runs wait', async () => {
+    const slow = Array.from({ length: 15 }, () => reasonOf('($f := function($x) { $f($x) }; $f(1))', '{}', 100));
+    let ended = 0;
+    for (const run of slow) void run.then(() => (ended += 1));
+    for (let run = 0; run < 50; run += 1) assert.equal(await reasonOf('{"quick": a}'), 'gave {"quick":1}');
+    assert.ok(ended < 10, `${ended} of 15 slow ones came first`);
+    await Promise.all(slow);
+  });
+
   it('runs of many deliveries at a time each get their own result', async () => {
     const results = await Promise.all(Array.from({ length: 100 }, (_, index) => transformer.run('{"n": n * 2}', `{"n":${index}}`)));
     assert.deepEqual(

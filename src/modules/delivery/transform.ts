@@ -1,118 +1,45 @@
-import { type ChildProcess, fork } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { Unavailable } from '../../foundation/problem.ts';
-import { tidyReason } from './targets/judge.ts';
+import { createTransformProcess } from './transform-process.ts';
 
-/** The expression could not make an event of this content; trying again would give the same. The message says why. */
-export class TransformFailed extends Error {
-  constructor(reason: string) {
-    super(reason);
-    this.name = 'TransformFailed';
-  }
-}
+export { TransformFailed } from './transform-process.ts';
 
 /** Runs the JSONata expressions of targets, bounded in time and memory. */
 export interface Transformer {
   /** What is wrong with the expression, with the place where it can be told; undefined when it can be run. */
   check(expression: string): string | undefined;
   /**
-   * The JSON object that the expression makes of `content`, as text. Runs come one after the other, each within `limitMs` (default 250 ms,
-   * counted without the wait). Rejects with TransformFailed where expression and content are at fault, with Unavailable where the server is
+   * The JSON object that the expression makes of `content`, as text. Each run has `limitMs` (default 250 ms,
+   * counted without the wait for its turn). Rejects with TransformFailed where expression and content are at fault, with Unavailable where the server is
    * (stopping, no process to be had).
    */
   run(expression: string, content: string, limitMs?: number): Promise<string>;
-  /** Resolves when the process of the transforms is gone; what still waits is rejected with Unavailable. */
+  /** Resolves when the processes of the transforms are gone; what still waits is rejected with Unavailable. */
   close(): Promise<void>;
 }
 
-/** What goes to the process, and what comes back. */
-export interface TransformRequest {
-  readonly expression: string;
-  readonly content: string;
-  readonly limitMs: number;
-}
-export type TransformAnswer = { readonly content: string } | { readonly reason: string };
-
 const maxExpressionBytes = 8 * 1024;
 const defaultLimitMs = 250;
-/** How much longer than its limit a run may take before the process is killed: most overruns end from inside. */
-const graceMs = 100;
-const startLimitMs = 10_000;
-const memoryMiB = 64;
+/** An expression that took longer than this goes on among the slow ones until it is quick again. */
+const slowMs = 50;
+const maxSlowKnown = 1_000;
 
-const workerFile = fileURLToPath(new URL('./transform-worker.ts', import.meta.url));
 const require = createRequire(import.meta.url);
-const jsonataFolder = dirname(require.resolve('jsonata/package.json'));
 /** Loaded with the first expression that is checked, not with the server. */
 const loadJsonata = () => require('jsonata') as typeof import('jsonata');
 
-/**
- * What the process gets. A process and not a worker thread: a thread that asks for far too much memory at once (`[1..10000000]` is enough)
- * takes the whole server down with it, whatever its resource limits say. It has no environment, may read nothing but its own code, start
- * nothing, and turn no text into code; a regular expression that backtracks too much goes on in linear time.
- */
-const workerFlags = [
-  `--max-old-space-size=${memoryMiB}`,
-  '--max-semi-space-size=8',
-  '--disallow-code-generation-from-strings',
-  '--enable-experimental-regexp-engine-on-excessive-backtracks',
-  '--permission',
-  `--allow-fs-read=${workerFile}`,
-  `--allow-fs-read=${jsonataFolder}`,
-  '--no-warnings',
-];
-
-/** How a run ended when no answer came. */
-type Lost = 'too-slow' | 'too-much-memory' | 'ended';
-
-/** Signals by which V8 ends a process that is out of memory. */
-const outOfMemorySignals: ReadonlySet<string> = new Set(['SIGABRT', 'SIGTRAP', 'SIGILL']);
-
-/** Starts nothing before the first run. An idle process does not keep the server alive. */
+/** Runs come one after the other, the slow ones among themselves: a target whose transform takes long does not hold up the others. */
 export const createTransformer = (): Transformer => {
-  let worker: ChildProcess | undefined;
-  let last: Promise<unknown> = Promise.resolve();
-  let isClosed = false;
+  const quick = createTransformProcess();
+  const slow = createTransformProcess();
+  /** The longest known first. */
+  const slowExpressions = new Set<string>();
 
-  const readyWorker = async (): Promise<ChildProcess> => {
-    if (worker !== undefined) return worker;
-    const started = fork(workerFile, { execArgv: workerFlags, env: {}, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
-    worker = started;
-    started.on('error', () => undefined); // could not be started, or could not be told: 'exit' or the time limit follow
-    started.once('exit', () => {
-      if (worker === started) worker = undefined;
-    });
-    const first = await nextMessage(started, startLimitMs);
-    if (typeof first === 'string') throw new Unavailable('The process for transforms does not start.');
-    return started;
-  };
-
-  /** One run in a process that may be new. */
-  const attempt = async (request: TransformRequest): Promise<TransformAnswer | Lost> => {
-    const ready = await readyWorker();
-    ready.ref();
-    ready.channel?.ref();
-    ready.send(request);
-    const answer = await nextMessage(ready, request.limitMs + graceMs);
-    ready.unref();
-    ready.channel?.unref();
-    return answer;
-  };
-
-  const runAlone = async (request: TransformRequest): Promise<string> => {
-    // A process that somebody else ended is not the expression's fault: that run gets a second one.
-    for (let tries = 0; tries < 2; tries += 1) {
-      if (isClosed) throw new Unavailable('The server is stopping.');
-      const answer = await attempt(request);
-      if (answer === 'too-slow') throw new TransformFailed(`It takes longer than ${request.limitMs} ms.`);
-      if (answer === 'too-much-memory') throw new TransformFailed(`It takes more than ${memoryMiB} MiB of memory.`);
-      if (answer === 'ended') continue;
-      if ('reason' in answer) throw new TransformFailed(tidyReason(answer.reason));
-      return answer.content;
-    }
-    throw new Unavailable('The process for transforms ended unexpectedly.');
+  const learn = (expression: string, ms: number) => {
+    slowExpressions.delete(expression);
+    if (ms <= slowMs) return;
+    const [oldest] = slowExpressions;
+    if (slowExpressions.size >= maxSlowKnown && oldest !== undefined) slowExpressions.delete(oldest);
+    slowExpressions.add(expression);
   };
 
   return {
@@ -125,48 +52,18 @@ export const createTransformer = (): Transformer => {
         return complaintOf(error);
       }
     },
-    run(expression, content, limitMs = defaultLimitMs) {
-      const result = last.then(() => runAlone({ expression, content, limitMs }));
-      last = result.catch(() => undefined);
-      return result;
+    async run(expression, content, limitMs = defaultLimitMs) {
+      const request = { expression, content, limitMs };
+      const onRan = (ms: number) => learn(expression, ms);
+      const isQuick = () => !slowExpressions.has(expression);
+      const result = isQuick() ? await quick.runIf(isQuick, request, onRan) : undefined;
+      return result ?? (await slow.run(request, onRan));
     },
     async close() {
-      isClosed = true;
-      const ending = worker;
-      if (ending === undefined) return;
-      const gone = new Promise((resolve) => ending.once('exit', resolve));
-      ending.ref();
-      ending.kill('SIGKILL');
-      await gone;
+      await Promise.all([quick.close(), slow.close()]);
     },
   };
 };
-
-/** The next message of a process, or how it was lost; one that says nothing in time is killed. */
-const nextMessage = (child: ChildProcess, limitMs: number): Promise<TransformAnswer | Lost> =>
-  new Promise((resolve) => {
-    let isLate = false;
-    const timer = setTimeout(() => {
-      isLate = true;
-      child.kill('SIGKILL');
-    }, limitMs);
-    const settle = (answer: TransformAnswer | Lost) => {
-      clearTimeout(timer);
-      child.off('message', onMessage);
-      child.off('exit', onExit);
-      child.off('error', onError);
-      resolve(answer);
-    };
-    const onMessage = (message: unknown) => settle(message as TransformAnswer); // only our own file sends here
-    const onExit = (_code: number | null, signal: string | null) => {
-      if (isLate) settle('too-slow');
-      else settle(signal !== null && outOfMemorySignals.has(signal) ? 'too-much-memory' : 'ended');
-    };
-    const onError = () => settle('ended');
-    child.on('message', onMessage);
-    child.on('exit', onExit);
-    child.on('error', onError);
-  });
 
 /** JSONata throws plain objects and errors with a code, and for very deep nesting the engine's own error. */
 const complaintOf = (error: unknown): string => {

@@ -26,8 +26,12 @@ const whyNoText = 'must be a string of 1 to 255 printable characters';
 const whyNoTime = 'must be an RFC 3339 date and time with a time zone';
 
 const isText = (value: unknown): value is string => typeof value === 'string' && printable.test(value);
+const daysIn = (year: number, month: number) => new Date(Date.UTC(year, month, 0)).getUTCDate();
+/** A leap second is one, too; no month has a 31st of February. */
 const isTime = (value: unknown): boolean =>
-  typeof value === 'string' && dateTime.test(value) && !Number.isNaN(Date.parse(value.replace(' ', 'T')));
+  typeof value === 'string' &&
+  dateTime.test(value) &&
+  Number(value.slice(8, 10)) <= daysIn(Number(value.slice(0, 4)), Number(value.slice(5, 7)));
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Checks the plain form `{id, name, body, timestamp, type?, key?, data?}`; further fields are the source's own. `at` points to the event in the body. */

@@ -19,10 +19,14 @@ export async function* linesOf(body: AsyncIterable<Buffer>): AsyncGenerator<read
     return line === '' ? [] : [{ text: line, number }];
   };
   for await (const chunk of body) {
-    const parts = (rest + decoder.write(chunk)).split('\n');
-    rest = parts.pop() ?? '';
-    const lines = parts.flatMap(take);
-    if (lines.length > 0) yield lines;
+    const [first = '', ...others] = decoder.write(chunk).split('\n');
+    rest += first; // not looked through again: a line may come in many small chunks
+    const next = others.pop();
+    if (next !== undefined) {
+      const lines = [rest, ...others].flatMap(take);
+      rest = next;
+      if (lines.length > 0) yield lines;
+    }
     if (rest.length > maxEventBytes) throw tooLong(number + 1);
   }
   const last = take(rest + decoder.end());

@@ -2,7 +2,6 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Caller } from '../../foundation/caller.ts';
 import { callerOf } from '../../http/access.ts';
-import { refusals } from '../../http/problem-reply.ts';
 import type { Me } from './me.ts';
 import { serviceRoutes } from './service-routes.ts';
 import { sessionRoutes } from './session-routes.ts';
@@ -71,7 +70,7 @@ export const identityRoutes =
       '/v1/me',
       {
         config: { access: 'signed-in' },
-        schema: { summary: 'Who you are and what you may do', response: { 200: MeOut, ...refusals('not-found') } },
+        schema: { summary: 'Who you are and what you may do', response: { 200: MeOut } },
       },
       async (request) => await parts.me(callerOf(request)),
     );

@@ -16,7 +16,7 @@ export interface Me {
   readonly scopes: Scope[];
 }
 
-/** Who the caller is and what its session may do. Throws `not-found` when it was removed a moment ago. */
+/** Who the caller is and what its session may do. Throws `bad-token` when it was removed a moment ago. */
 export const createMe =
   ({ people, services }: { people: Pick<PersonStore, 'findPerson'>; services: Pick<ServiceStore, 'findService'> }) =>
   async (caller: Caller): Promise<Me> => {
@@ -47,4 +47,4 @@ export const createMe =
     }
   };
 
-const gone = () => new Problem('not-found', 'You were removed.');
+const gone = () => new Problem('bad-token', 'The caller was removed.');

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { Problem } from '../../foundation/problem.ts';
-import { refusals } from '../../http/problem-reply.ts';
+import { problemHeaders, refusals } from '../../http/problem-reply.ts';
 import { limitReply } from '../../http/rate-limit.ts';
 import { sendHtml } from '../../http/security-headers.ts';
 import { bodyStream } from '../../http/stream-body.ts';
@@ -83,7 +83,7 @@ export const setUpRoutes =
           description: 'Answers with the page again, also when it refuses: with the status of the refusal and its reason on the page.',
           consumes: ['application/x-www-form-urlencoded'],
           produces: ['text/html'],
-          response: { 201: Page, ...refusals('bad-credentials', 'already-set-up', 'too-many') },
+          response: { 201: Page, 401: Page, 409: Page, 429: Page },
         },
       },
       async (request, reply) => {
@@ -96,7 +96,7 @@ export const setUpRoutes =
           return sendSetUpPage(reply.code(201), { state: 'done', username });
         } catch (error) {
           if (!(error instanceof Problem)) throw error;
-          (reply as FastifyReply).code(error.status); // any refusal, also those that every route has
+          (reply as FastifyReply).code(error.status).headers(problemHeaders(error)); // any refusal, also those that every route has
           if (error.kind === 'already-set-up') return sendSetUpPage(reply, { state: 'already-set-up' });
           const { token, username } = wanted;
           return sendSetUpPage(reply, { state: 'form', token, username, complaint: error.message });
