@@ -9,7 +9,7 @@ import { claimDataFolder, DataFolderInUse } from '../database/data-folder.ts';
 import { DatabaseUnusable } from '../database/database.ts';
 import { DataIsNewer } from '../database/migrate.ts';
 import { giveBackMemory } from '../foundation/memory.ts';
-import { Problem } from '../foundation/problem.ts';
+import { Problem, Unavailable } from '../foundation/problem.ts';
 import { createMetricsServer } from '../http/metrics-routes.ts';
 import { createLog } from '../telemetry/pino-log.ts';
 import type { Command } from './command.ts';
@@ -63,7 +63,8 @@ const isExpected = (error: unknown): error is Error =>
   error instanceof DataIsNewer ||
   error instanceof DatabaseUnusable ||
   error instanceof Problem ||
-  (error instanceof Error && 'syscall' in error);
+  error instanceof Unavailable ||
+  (error instanceof Error && ('syscall' in error || 'errcode' in error)); // of the operating system, or of SQLite
 
 const listen = async ({ app, stop }: System, { host, port }: Settings): Promise<string> => {
   try {

@@ -11,6 +11,10 @@ const maxWaitingActs = 50_000;
 const maxActsInGroup = 512;
 /** The writer is held this long at the most. */
 const defaultTransactionLimitMs = 10_000;
+/** So many groups lie with the writer already while it commits one, so that it never has to wait for this thread … */
+const mostAhead = 1;
+/** … if they have so many rows: smaller ones had better share a commit with what comes meanwhile. */
+const worthGoingAhead = 24;
 const readerCount = 2;
 const busyReaderLoad = 4;
 const slowReadMs = 25;
@@ -24,6 +28,8 @@ interface WaitingAct {
 interface WaitingTransaction {
   run(): Promise<void>;
 }
+
+const rowsOf = (writes: readonly Write[]): number => writes.reduce((rows, write) => rows + ('rows' in write ? write.rows.length : 1), 0);
 
 /**
  * SQLite with one writer and some readers, each in its thread. Group commit: acts that arrive while a commit runs wait for it and
@@ -40,7 +46,9 @@ export const openSqlite = async (
   const readers = [firstReader, ...Array.from({ length: readerCount - 1 }, newReader)];
 
   const queue: (WaitingAct | WaitingTransaction)[] = [];
-  let pumping: Promise<void> | undefined;
+  let groupsUnderWay = 0;
+  let isInTransaction = false;
+  let onIdle = () => {};
   let closing: Promise<void> | undefined;
 
   const takeGroup = (): WaitingAct[] => {
@@ -66,16 +74,31 @@ export const openSqlite = async (
     }
   };
 
-  const pump = async () => {
-    for (let next = queue[0]; next; next = queue[0]) {
+  const mayGo = () => {
+    if (isInTransaction || groupsUnderWay > mostAhead) return false;
+    return groupsUnderWay === 0 || queue.reduce((rows, item) => rows + ('writes' in item ? rowsOf(item.writes) : 0), 0) >= worthGoingAhead;
+  };
+
+  /** Hands as much to the writer as it may have. A transaction is alone with it. */
+  const pump = () => {
+    for (let next = queue[0]; next && mayGo(); next = queue[0]) {
       if ('writes' in next) {
-        await commitGroup(takeGroup());
+        groupsUnderWay += 1;
+        void commitGroup(takeGroup()).then(() => {
+          groupsUnderWay -= 1;
+          pump();
+        });
       } else {
+        if (groupsUnderWay > 0) return;
+        isInTransaction = true;
         queue.shift();
-        await next.run();
+        void next.run().then(() => {
+          isInTransaction = false;
+          pump();
+        });
       }
     }
-    pumping = undefined;
+    if (groupsUnderWay === 0 && !isInTransaction) onIdle();
   };
 
   const assertOpen = () => {
@@ -86,7 +109,7 @@ export const openSqlite = async (
     assertOpen();
     if (queue.length >= maxWaitingActs) throw new Unavailable('The database cannot keep up.');
     queue.push(item);
-    pumping ??= pump();
+    pump();
   };
 
   const inTransaction = async <T>(act: (trx: Trx) => Promise<T>): Promise<T> => {
@@ -126,7 +149,10 @@ export const openSqlite = async (
   });
 
   const close = async () => {
-    await pumping;
+    await new Promise<void>((resolve) => {
+      onIdle = resolve;
+      pump();
+    });
     await Promise.all([...readers, writer].map((thread) => thread.close()));
   };
 

@@ -51,7 +51,7 @@ test('pages go through a list without leaving out or repeating anything, and the
         seen.push(...page.items);
         if (page.nextCursor === undefined) break;
         assert.ok(page.items.length === limit);
-        [after] = decodeCursor(page.nextCursor, ['number']);
+        [after] = decodeCursor(page.nextCursor, ['number'] as const);
       }
       assert.deepEqual(
         seen,

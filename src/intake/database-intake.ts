@@ -8,13 +8,14 @@ const maxEventsInCommit = 2_000;
 const answerLimitMs = 2_500;
 const watchEveryMs = 100;
 /**
- * A group waits until it has half as many requests as the one before, but no longer than this. Otherwise the first request that comes after
+ * A group waits until it has half as many events as the one before, but no longer than this. Otherwise the first request that comes after
  * a large group would be written alone, all others would then wait for it and make the next large group, and disk and processor would take
  * turns instead of working side by side.
  */
 const gatherMs = 2;
-
-const nothing = () => {};
+/** So many groups are handed on already while one is being written, if they have so many events. */
+const mostAhead = 1;
+const worthGoingAhead = 8;
 
 interface WaitingRequest {
   readonly events: readonly IncomingEvent[];
@@ -23,19 +24,25 @@ interface WaitingRequest {
   reject(error: unknown): void;
 }
 
+const sizeOf = (requests: readonly WaitingRequest[]): number => requests.reduce((events, request) => events + request.events.length, 0);
+
 /**
- * Group commit: requests that arrive while a commit is under way share the next one. When nothing is in flight a request is
- * written at once, so an idle server adds no wait; a busy one writes larger and larger groups with one fsync each.
+ * Group commit: requests that arrive while a commit is under way share the next one. An idle server writes a request at once; a busy one
+ * writes groups with one fsync each, as large as it takes to keep the writer and this thread at work at the same time.
  */
 export const createDatabaseIntake = ({ writer, clock }: { writer: FactWriter; clock: Clock }): Intake => {
   let waiting: WaitingRequest[] = [];
-  let running: Promise<void> | undefined;
   /** In the order in which they came, so the first is the oldest. */
   const unanswered = new Set<WaitingRequest>();
   let isWatching = false;
-  /** How many requests the next group waits for. */
-  let gathering = 0;
-  let onGathered = nothing;
+  /** Groups that are being written. */
+  let underWay = 0;
+  /** Groups that were handed on since the start, and how many events the last one had. */
+  let groups = 0;
+  let lastSize = 0;
+  /** The last group is written and the next one waits for more requests. */
+  let isGathering = false;
+  let onIdle = () => {};
 
   const takeGroup = (): WaitingRequest[] => {
     let events = 0;
@@ -68,33 +75,36 @@ export const createDatabaseIntake = ({ writer, clock }: { writer: FactWriter; cl
     }
   };
 
-  /** Resolves when so many requests wait, or when that took too long. */
-  const gather = async (wanted: number): Promise<void> => {
-    if (waiting.length >= wanted) return;
-    gathering = wanted;
-    await Promise.race([
-      clock.sleep(gatherMs),
-      new Promise<void>((resolve) => {
-        onGathered = resolve;
-      }),
-    ]);
-    gathering = 0;
+  /** The next group may go: none is under way, or one is and the next is large enough to be worth a commit of its own. */
+  const mayGo = () => {
+    if (underWay === 0 && !isGathering) return true;
+    const wanted = underWay === 0 ? lastSize / 2 : Math.max(lastSize / 2, worthGoingAhead);
+    return underWay <= mostAhead && sizeOf(waiting) >= wanted;
   };
 
-  const run = async () => {
-    let answer = nothing;
-    while (waiting.length > 0) {
+  const pump = () => {
+    while (waiting.length > 0 && mayGo()) {
       const group = takeGroup();
-      const writing = writeGroup(group);
-      answer(); // only now, when the next group is on its way: answering takes about as long as writing does
-      answer = await writing;
-      if (waiting.length >= group.length / 2) continue;
-      answer();
-      answer = nothing;
-      await gather(group.length / 2);
+      underWay += 1;
+      groups += 1;
+      lastSize = sizeOf(group);
+      void writeGroup(group).then((answer) => {
+        underWay -= 1;
+        isGathering = underWay === 0;
+        pump(); // first, since answering takes about as long as writing does
+        answer();
+        if (underWay === 0) void endGathering();
+      });
     }
-    running = undefined;
-    answer();
+    if (underWay === 0 && waiting.length === 0) onIdle();
+  };
+
+  const endGathering = async () => {
+    const before = groups;
+    await clock.sleep(gatherMs);
+    if (groups !== before) return; // enough came, and it was written
+    isGathering = false;
+    pump();
   };
 
   /** One timer for all requests: a timer for each would cost more than the rest of the way. */
@@ -128,15 +138,16 @@ export const createDatabaseIntake = ({ writer, clock }: { writer: FactWriter; cl
         };
         waiting.push(request);
         unanswered.add(request);
-        if (waiting.length >= gathering) onGathered();
-        running ??= run();
+        pump();
         if (!isWatching) {
           isWatching = true;
           void watch();
         }
       }),
-    async close() {
-      await running;
-    },
+    close: () =>
+      new Promise((resolve) => {
+        onIdle = resolve;
+        pump();
+      }),
   };
 };

@@ -105,13 +105,12 @@ test('a change of one target does not wait for another that hangs', async (conte
   context.after(() => well.stop());
   await scene.send('first');
   await scene.receiver.waitFor(1);
-  const from = performance.now();
   assert.equal((await scene.ask('PATCH', `/v1/targets/${hanging.id}`, { timeoutMs: 30_000 })).status, 200);
   await sleep(200);
   await scene.target({ config: { url: well.url } });
   await scene.send('second');
   await well.waitFor(1, 30_000);
-  assert.ok(performance.now() - from < 4_000, 'it waited until the other one had given up');
+  assert.equal(scene.receiver.received.length, 1, 'it waited until the other one had been given up, and was tried again');
   await assertEndsWell(scene);
 });
 

@@ -88,3 +88,13 @@ test('SIGTERM while the database is locked ends within 10 s with exit code 0, an
     (count) => count === 10,
   );
 });
+
+test('a server that finds its database locked at its start says so, ends with code 69, and starts afterwards', async (context) => {
+  const { server } = await given(context);
+  assert.equal(await server.kill('SIGTERM'), 0);
+  const lock = await lockDatabase(server.dataFolder);
+  await assert.rejects(startServer({ dataFolder: server.dataFolder }), /ended with 69:\nentrepot: .*locked/);
+  await lock.release();
+  const next = await startServer({ dataFolder: server.dataFolder });
+  assert.equal(await next.kill('SIGTERM'), 0);
+});

@@ -7,6 +7,8 @@ import type { TargetStore } from './target-store.ts';
 
 /** Rates are over this long. */
 const meterWindowMs = 10_000;
+/** However often it is asked for: a sample holds the counts of all targets. */
+const meterStepMs = 500;
 const maxTargetsShown = 200;
 
 interface Sample {
@@ -34,7 +36,7 @@ export const createFlow = ({
     const [totals, counts] = await Promise.all([events.totals(scope), deliveries.readCounts(scope)]);
     const sample = { at: clock.now(), ...totals, counts };
     const kept = (samples.get(scope.tenantId) ?? []).filter(({ at }) => at > sample.at - meterWindowMs * 2);
-    kept.push(sample);
+    if (sample.at - (kept.at(-1)?.at ?? 0) >= meterStepMs) kept.push(sample);
     samples.set(scope.tenantId, kept);
     return sample;
   };

@@ -73,7 +73,11 @@ export const createNoter = ({
           back.length > 0 || ended.some(opensOthers),
         );
         if (ended.some(({ settlement }) => settlement.state === 'dead')) events.announce();
-        if (target.onDead === 'park' && ended.some(({ settlement }) => settlement.state === 'dead' || settlement.state === 'parked'))
+        if (
+          target.ordering === 'key' &&
+          target.onDead === 'park' &&
+          ended.some(({ settlement }) => settlement.state === 'dead' || settlement.state === 'parked')
+        )
           needs.onBlocked(target);
       } catch (error) {
         if (error instanceof WriteRefused) {

@@ -57,6 +57,8 @@ const pollMs = 2_000;
 /** A try that is under way when the lane stops may take this long to end. */
 const stopBudgetMs = 5_000;
 const minRetryWaitMs = 5;
+/** How soon it looks again whether its ends are written down. */
+const behindMs = 50;
 const predecessorPollMs = 2;
 /** Timers may be this late; where that would be felt, the rest is spent turn by turn. */
 const timerLateMs = 2;
@@ -157,7 +159,8 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
     if (!isAlive || isGone || isSuperseded) return await clock.sleep(pollMs, signal);
     if (isDrained) return await waitForWork(signal);
     const free = room();
-    if (free <= 0 || noter.isBehind) return await bell.wait(pollMs, signal);
+    if (noter.isBehind) return await clock.sleep(behindMs, signal);
+    if (free <= 0) return await bell.wait(pollMs, signal);
     const now = clock.precise();
     const startAt = Math.max(pace.next(now) - claimAheadMs, health.probeAt, notBefore);
     if (startAt > now) return await bell.wait(startAt - now, signal);
@@ -174,7 +177,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
       claimed += 1;
       void deliver(row, facts.get(row.factId), pace.take(clock.precise())).finally(() => {
         claimed -= 1;
-        bell.ring();
+        if (!isDrained) bell.ring(); // there is room again
       });
     }
   };
@@ -244,7 +247,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
       'delivery.attempted',
     );
     learn(outcome, now);
-    if (cut.signal.aborted && outcome.outcome === 'failed') noter.release(delivery, 'the server stopped before the target answered');
+    if (cut.signal.aborted && outcome.outcome === 'failed') noter.release(delivery, 'it was cut off before the target answered');
     else noter.note(judgeNow(delivery, outcome, Math.round(now - startedAt)));
   };
 

@@ -32,6 +32,11 @@ const validationCodes: ReadonlySet<string> = new Set([
   'UNPROCESSABLE_CONTENT',
 ]);
 
+/** How graphql-js begins what it says of a wrong document or variable; many servers hand that on without a code. */
+const validationMessage = /^(Syntax Error|Cannot query field |Unknown (argument|type|fragment|directive) |Variable "\$|Field "[^"]*" (argument|must|of required type) )/;
+
+const isValidationError = ({ code, message }: GraphqlError): boolean => (code === '' ? validationMessage.test(message) : validationCodes.has(code));
+
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const readError = (error: unknown): GraphqlError => {
@@ -72,7 +77,7 @@ type Answered = Extract<Reply, { status: number }>;
 const judgeSuccess = (answer: GraphqlAnswer | undefined, { status, brokenOff }: Answered): Outcome => {
   if (brokenOff !== undefined) return { outcome: 'failed', status, reason: tidyReason(`The answer broke off: ${brokenOff}`) };
   if (answer === undefined) return { outcome: 'failed', status, reason: `The target answered ${status}, but not with GraphQL.` };
-  const invalid = answer.errors.find(({ code }) => validationCodes.has(code));
+  const invalid = answer.errors.find(isValidationError);
   if (invalid !== undefined) return { outcome: 'refused', status, reason: tidyReason(invalid.message) };
   const [error] = answer.errors;
   if (error !== undefined) return { outcome: 'failed', status, reason: tidyReason(error.message) };

@@ -157,6 +157,18 @@ describe('judging GraphQL', () => {
     }
   });
 
+  it('what graphql-js says of a wrong document or variable is the fault of the item, also without a code', () => {
+    for (const message of [
+      'Cannot query field "processEvent" on type "Mutation".',
+      'Variable "$input" got invalid value 5 at "input.id"; String cannot represent a non string value: 5',
+      'Unknown argument "input" on field "Mutation.processEvent".',
+      'Syntax Error: Unexpected "}".',
+    ]) {
+      assert.equal(graphql(200, { errors: [{ message }] }).outcome, 'refused', message);
+    }
+    assert.equal(graphql(200, { errors: [{ message: 'Variable costs are not known yet' }] }).outcome, 'failed');
+  });
+
   it('throttling goes before validation, validation before other errors', () => {
     const errors = [
       { message: 'a' },
