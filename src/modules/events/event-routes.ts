@@ -131,9 +131,12 @@ export const eventRoutes =
       },
       async (request, reply) => {
         const after = request.headers['last-event-id'];
-        reply.hijack();
-        for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value);
-        await live.show(callerOf(request), reply.raw, { ...request.query, ...(after === undefined ? {} : { after: Number(after) }) });
+        const filter = { ...request.query, ...(after === undefined ? {} : { after: Number(after) }) };
+        await live.show(callerOf(request), filter, () => {
+          reply.hijack(); // from here on no refusal can be sent
+          for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value);
+          return reply.raw;
+        });
       },
     );
 

@@ -16,8 +16,11 @@ export interface LiveFilter {
 }
 
 export interface LiveView {
-  /** Writes the flow of the caller's tenant to the response until it is closed; resolves when the first bytes are out. */
-  show(caller: Caller, response: ServerResponse, filter: LiveFilter): Promise<void>;
+  /**
+   * Writes the flow of the caller's tenant to the response until it is closed; resolves when the first bytes are out. `open` is asked for the
+   * response when nothing can be refused any more; a rejection before leaves the request as it was.
+   */
+  show(caller: Caller, filter: LiveFilter, open: () => ServerResponse): Promise<void>;
   readonly worker: Worker;
 }
 
@@ -108,8 +111,9 @@ export const createLiveView = ({ trace, events, clock, log }: { trace: Trace; ev
   });
 
   return {
-    async show(caller, response, filter) {
+    async show(caller, filter, open) {
       const newest = await trace.newestSeq();
+      const response = open();
       const viewer: Viewer = { tenantId: caller.tenantId, filter, response, seen: Math.min(filter.after ?? newest, newest) };
       response.writeHead(200, {
         'content-type': 'text/event-stream; charset=utf-8',

@@ -33,9 +33,11 @@ const validationCodes: ReadonlySet<string> = new Set([
 ]);
 
 /** How graphql-js begins what it says of a wrong document or variable; many servers hand that on without a code. */
-const validationMessage = /^(Syntax Error|Cannot query field |Unknown (argument|type|fragment|directive) |Variable "\$|Field "[^"]*" (argument|must|of required type) )/;
+const validationMessage =
+  /^(Syntax Error|Cannot query field |Unknown (argument|type|fragment|directive) |Variable "\$|Field "[^"]*" (argument|must|of required type) )/;
 
-const isValidationError = ({ code, message }: GraphqlError): boolean => (code === '' ? validationMessage.test(message) : validationCodes.has(code));
+const isValidationError = ({ code, message }: GraphqlError): boolean =>
+  code === '' ? validationMessage.test(message) : validationCodes.has(code);
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
