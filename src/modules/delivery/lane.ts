@@ -123,6 +123,9 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
   /** As much again as is sent at once is claimed, so that no connection waits for the database. */
   const room = () => (health.isProbing ? 1 : target.concurrency + Math.max(target.concurrency, claimedAhead)) - claimed;
 
+  /** A claim costs about the same for one as for many: while there is enough to send, more is claimed only when there is room for many. */
+  const hasRoom = () => room() > 0 && (claimed < target.concurrency || room() >= claimedAhead / 2);
+
   const claim = async (limit: number): Promise<readonly StoredDelivery[]> => {
     const now = clock.now();
     const reservedUntil = target.rate ? now + claimAheadMs + claimStretchMs : pace.reservedUntil;
@@ -158,9 +161,9 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
   const round = async (signal: AbortSignal) => {
     if (!isAlive || isGone || isSuperseded) return await clock.sleep(pollMs, signal);
     if (isDrained) return await waitForWork(signal);
-    const free = room();
     if (noter.isBehind) return await clock.sleep(behindMs, signal);
-    if (free <= 0) return await bell.wait(pollMs, signal);
+    if (!hasRoom()) return await bell.wait(pollMs, signal);
+    const free = room();
     const now = clock.precise();
     const startAt = Math.max(pace.next(now) - claimAheadMs, health.probeAt, notBefore);
     if (startAt > now) return await bell.wait(startAt - now, signal);
@@ -177,7 +180,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
       claimed += 1;
       void deliver(row, facts.get(row.factId), pace.take(clock.precise())).finally(() => {
         claimed -= 1;
-        if (!isDrained) bell.ring(); // there is room again
+        if (!isDrained && hasRoom()) bell.ring();
       });
     }
   };
