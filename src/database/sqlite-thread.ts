@@ -21,11 +21,22 @@ export const errorOf = (failure: SqliteFailure): Error => {
   }
 };
 
+interface WaitingCall {
+  readonly id: number;
+  readonly since: number;
+  resolve(result: Result): void;
+  reject(error: Error): void;
+}
+
 /** A connection in a worker thread. A thread that dies is started anew with the next call; what it was doing is rejected. */
 export class SqliteThread {
   readonly #data: SqliteThreadData;
   /** In the order of their calls. */
-  readonly #waiting = new Map<number, { since: number; resolve: (result: Result) => void; reject: (error: Error) => void }>();
+  /**
+   * In the order of the calls, in which the thread answers. Not a map by id: what one drops from a busy map stays in memory until the next
+   * full collection, and here that would be every row that was read.
+   */
+  #waiting: WaitingCall[] = [];
   #worker: Worker | undefined;
   #opened: Promise<void> | undefined;
   #isOpen = false;
@@ -37,7 +48,7 @@ export class SqliteThread {
 
   /** How many calls have no answer yet. */
   get load(): number {
-    return this.#waiting.size;
+    return this.#waiting.length;
   }
 
   get isStarted(): boolean {
@@ -46,7 +57,7 @@ export class SqliteThread {
 
   /** How long the call that it is at has been waiting. */
   get waitingMs(): number {
-    const [first] = this.#waiting.values();
+    const [first] = this.#waiting;
     return first ? performance.now() - first.since : 0;
   }
 
@@ -79,7 +90,7 @@ export class SqliteThread {
     this.#lastId += 1;
     const id = this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { since: performance.now(), resolve, reject });
+      this.#waiting.push({ id, since: performance.now(), resolve, reject });
       this.#worker?.postMessage({ id, ...call });
     });
   }
@@ -87,12 +98,11 @@ export class SqliteThread {
   async #start(): Promise<void> {
     const worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), { workerData: this.#data });
     this.#worker = worker;
-    const opening = new Promise<Result>((resolve, reject) => this.#waiting.set(0, { since: performance.now(), resolve, reject }));
+    const opening = new Promise<Result>((resolve, reject) => this.#waiting.push({ id: 0, since: performance.now(), resolve, reject }));
     // What a thread before this one still has to say, if only that it is gone, does not concern the calls of this one.
     const lose = (error: Error) => this.#worker === worker && this.#lose(error);
     worker.on('message', ({ id, result }: SqliteReply) => {
-      this.#waiting.get(id)?.resolve(result);
-      this.#waiting.delete(id);
+      if (this.#waiting[0]?.id === id) this.#waiting.shift()?.resolve(result);
     });
     worker.on('error', lose);
     worker.on('exit', () => lose(new Error('the thread ended')));
@@ -107,7 +117,7 @@ export class SqliteThread {
   #lose(cause: Error): void {
     this.#opened = undefined;
     this.#isOpen = false;
-    for (const { reject } of this.#waiting.values()) reject(new Unavailable('The database thread ended.', { cause }));
-    this.#waiting.clear();
+    for (const { reject } of this.#waiting) reject(new Unavailable('The database thread ended.', { cause }));
+    this.#waiting = [];
   }
 }

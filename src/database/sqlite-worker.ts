@@ -14,7 +14,7 @@ const openConnection = (): DatabaseSync => {
   opened.exec('PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;');
   if (role === 'reader') return opened;
   opened.exec(
-    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 8000;',
+    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 4000;',
   );
   // WAL with a lower level may roll back committed transactions after a power cut: a 2xx would not be durable.
   const { journal_mode: journal } = opened.prepare('PRAGMA journal_mode').get() ?? {};
@@ -102,6 +102,17 @@ const rollback = () => {
   if (connection.isTransaction) connection.exec('ROLLBACK');
 };
 
+const diskIsFull = 13;
+
+/** Moves what stands in the write-ahead log into the database, so that the log begins anew in the room that it has already. */
+const reuseLog = () => {
+  try {
+    connection.exec('PRAGMA wal_checkpoint(PASSIVE)');
+  } catch {
+    // No room for that either: the next write that finds the disk full tries again.
+  }
+};
+
 type Outcome = readonly WriteResult[] | SqliteFailure;
 
 /** One act among several of a group: its own savepoint, so that its failure undoes it alone. */
@@ -132,6 +143,7 @@ const runGroup = (acts: readonly (readonly Write[])[]): Outcome[] => {
   } catch (error) {
     const failure = toFailure(error);
     rollback();
+    if (failure.code === diskIsFull) reuseLog();
     return acts.map(() => failure);
   }
 };

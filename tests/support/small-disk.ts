@@ -19,8 +19,9 @@ export interface SmallDisk {
   remove(): Promise<void>;
 }
 
-const chunk = Buffer.alloc(4 * 1024, 'x');
-const diskBytes = 32 * 1024 * 1024;
+const chunk = Buffer.alloc(64 * 1024, 'x');
+// Roomy, so that after the filler is gone everything that was sent has its place: rows, write-ahead log and all.
+const diskBytes = 192 * 1024 * 1024;
 const fileLimitBytes = 512 * 1024;
 
 const fillWith = (file: string) => {

@@ -78,7 +78,7 @@ suite('a lane', { concurrency: 4 }, () => {
   test('an owner that is cut off stops sending before another takes over, writes nothing any more, and what it had under way goes out again', async (context) => {
     const given = await givenDelivery(context);
     const { reached } = given;
-    const first = given.startInstance('first', { isAlone: false });
+    const first = given.startInstance('first', { isAlone: false, leaseTtlMs: 3_000 });
     const rate = { requests: 10, intervalMs: 500 };
     await first.addTarget({ rate, concurrency: 4, retry });
     let endLate: (outcome: Judged) => void = () => undefined;
@@ -89,7 +89,7 @@ suite('a lane', { concurrency: 4 }, () => {
       });
     };
     await first.send(numbered('e', 60));
-    const second = given.startInstance('second', { isAlone: false });
+    const second = given.startInstance('second', { isAlone: false, leaseTtlMs: 3_000 });
     await until(() => reached.length >= 12);
     assert.ok(
       reached.every(({ sink }) => sink === 'first'),
