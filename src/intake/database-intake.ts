@@ -20,6 +20,7 @@ const worthGoingAhead = 8;
 interface WaitingRequest {
   readonly events: readonly IncomingEvent[];
   readonly since: number;
+  isAnswered: boolean;
   resolve(receipts: readonly IntakeReceipt[]): void;
   reject(error: unknown): void;
 }
@@ -32,11 +33,9 @@ const sizeOf = (requests: readonly WaitingRequest[]): number => requests.reduce(
  */
 export const createDatabaseIntake = ({ writer, clock }: { writer: FactWriter; clock: Clock }): Intake => {
   let waiting: WaitingRequest[] = [];
-  /** In the order in which they came, so the first is the oldest. */
-  const unanswered = new Set<WaitingRequest>();
   let isWatching = false;
-  /** Groups that are being written. */
-  let underWay = 0;
+  /** Groups that are being written, in the order in which they came. */
+  let underWay: (readonly WaitingRequest[])[] = [];
   /** Groups that were handed on since the start, and how many events the last one had. */
   let groups = 0;
   let lastSize = 0;
@@ -77,26 +76,26 @@ export const createDatabaseIntake = ({ writer, clock }: { writer: FactWriter; cl
 
   /** The next group may go: none is under way, or one is and the next is large enough to be worth a commit of its own. */
   const mayGo = () => {
-    if (underWay === 0 && !isGathering) return true;
-    const wanted = underWay === 0 ? lastSize / 2 : Math.max(lastSize / 2, worthGoingAhead);
-    return underWay <= mostAhead && sizeOf(waiting) >= wanted;
+    if (underWay.length === 0 && !isGathering) return true;
+    const wanted = underWay.length === 0 ? lastSize / 2 : Math.max(lastSize / 2, worthGoingAhead);
+    return underWay.length <= mostAhead && sizeOf(waiting) >= wanted;
   };
 
   const pump = () => {
     while (waiting.length > 0 && mayGo()) {
       const group = takeGroup();
-      underWay += 1;
+      underWay = [...underWay, group];
       groups += 1;
       lastSize = sizeOf(group);
       void writeGroup(group).then((answer) => {
-        underWay -= 1;
-        isGathering = underWay === 0;
+        underWay = underWay.filter((other) => other !== group);
+        isGathering = underWay.length === 0;
         pump(); // first, since answering takes about as long as writing does
         answer();
-        if (underWay === 0) void endGathering();
+        if (underWay.length === 0) void endGathering();
       });
     }
-    if (underWay === 0 && waiting.length === 0) onIdle();
+    if (underWay.length === 0 && waiting.length === 0) onIdle();
   };
 
   const endGathering = async () => {
@@ -109,14 +108,14 @@ export const createDatabaseIntake = ({ writer, clock }: { writer: FactWriter; cl
 
   /** One timer for all requests: a timer for each would cost more than the rest of the way. */
   const watch = async () => {
-    while (unanswered.size > 0) {
+    while (underWay.length > 0 || waiting.length > 0) {
       await clock.sleep(watchEveryMs);
-      for (const request of unanswered) {
-        if (clock.now() - request.since < answerLimitMs) break;
+      for (const request of [...underWay.flat(), ...waiting]) {
+        if (clock.now() - request.since < answerLimitMs) break; // those behind it came later
         request.reject(new Unavailable('The events could not be written in time.', { retryAfterMs: 2_000 }));
       }
       // Who was told so sends them again: written as well, they would only make everybody wait longer.
-      waiting = waiting.filter((request) => unanswered.has(request));
+      waiting = waiting.filter((request) => !request.isAnswered);
     }
     isWatching = false;
   };
@@ -127,17 +126,17 @@ export const createDatabaseIntake = ({ writer, clock }: { writer: FactWriter; cl
         const request: WaitingRequest = {
           events,
           since: clock.now(),
+          isAnswered: false,
           resolve(receipts) {
-            unanswered.delete(request);
+            request.isAnswered = true;
             resolve(receipts);
           },
           reject(error) {
-            unanswered.delete(request);
+            request.isAnswered = true;
             reject(error);
           },
         };
         waiting.push(request);
-        unanswered.add(request);
         pump();
         if (!isWatching) {
           isWatching = true;

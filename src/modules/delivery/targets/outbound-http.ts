@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { isIP, type LookupFunction, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Agent, buildConnector, Dispatcher } from 'undici';
+import { type Bag, createBag, type InBag } from '../../../foundation/bag.ts';
 import { Problem } from '../../../foundation/problem.ts';
 import { createAddressRules } from './address-rules.ts';
 import { AddressRefused, failureOf } from './outbound-failure.ts';
@@ -84,7 +85,8 @@ export const createOutbound = ({ allow, resolve }: { allow: readonly string[]; r
   const rules = createAddressRules(allow);
   const resolveName = shareRunning(resolve ?? ((hostname) => lookupName(hostname, { all: true })));
   const connecting = new Set<Socket>();
-  const running = new Set<(reason: string) => void>();
+  const running = createBag<Running>();
+  const heeded = new WeakSet<AbortSignal>();
 
   /** Those of a name's addresses that may be connected to; throws AddressRefused when none is left. */
   const allowedAddresses = async (hostname: string): Promise<LookupAddress[]> => {
@@ -131,6 +133,20 @@ export const createOutbound = ({ allow, resolve }: { allow: readonly string[]; r
   };
   let agent: Agent | undefined;
 
+  /**
+   * Cuts off all requests of a signal when it is given. One listener stands for all of them: listeners of their own would form a chain, and
+   * one that has grown old would keep all later ones, with their requests, until the next full collection.
+   */
+  const heed = (signal: AbortSignal) => {
+    if (heeded.has(signal)) return;
+    heeded.add(signal);
+    signal.addEventListener('abort', () => cutAll(signal, 'The try was cut off.'), { once: true });
+  };
+
+  const cutAll = (signal: AbortSignal | undefined, reason: string) => {
+    for (const one of [...running.items]) if (signal === undefined || one.signal === signal) one.cutOff(reason);
+  };
+
   return {
     async checkUrl(text) {
       const hostname = hostOf(parseTargetUrl(text));
@@ -143,10 +159,11 @@ export const createOutbound = ({ allow, resolve }: { allow: readonly string[]; r
     request(request) {
       if (request.url.username !== '' || request.url.password !== '') return Promise.resolve({ reason: 'The address carries user info.' });
       agent ??= openAgent();
+      if (request.signal && !request.signal.aborted) heed(request.signal);
       return exchange(agent, running, request);
     },
     async close() {
-      for (const cutOff of [...running]) cutOff('Entrepot is stopping.');
+      cutAll(undefined, 'Entrepot is stopping.');
       for (const socket of [...connecting]) socket.destroy(new Error('Entrepot is stopping.'));
       await agent?.destroy();
     },
@@ -165,8 +182,14 @@ const refusalOfName = async (hostname: string, allowedAddresses: ResolveName): P
   return first;
 };
 
-/** One request and its answer. Settles once, at whatever comes first: the whole answer, too much of it, an error, the time limit, the signal. */
-const exchange = (agent: Dispatcher, running: Set<(reason: string) => void>, request: OutboundRequest): Promise<Reply> =>
+/** A request under way. */
+interface Running extends InBag {
+  readonly signal: AbortSignal | undefined;
+  cutOff(reason: string): void;
+}
+
+/** One request and its answer. Settles once, at whatever comes first: the whole answer, too much of it, an error, the time limit, or being cut off. */
+const exchange = (agent: Dispatcher, running: Bag<Running>, request: OutboundRequest): Promise<Reply> =>
   new Promise((resolve) => {
     const { url, signal } = request;
     let isSettled = false;
@@ -180,8 +203,7 @@ const exchange = (agent: Dispatcher, running: Set<(reason: string) => void>, req
       if (isSettled) return;
       isSettled = true;
       clearTimeout(timer);
-      running.delete(cutOff);
-      signal?.removeEventListener('abort', onAbort);
+      running.remove(entry);
       const body = Buffer.concat(chunks).subarray(0, maxBodyBytes);
       if (brokenOff === undefined) resolve({ status, headers, body });
       else if (status !== 0) resolve({ status, headers, body, brokenOff });
@@ -192,12 +214,11 @@ const exchange = (agent: Dispatcher, running: Set<(reason: string) => void>, req
       settle(reason);
       controller?.abort(new Error(reason));
     };
-    const onAbort = () => cutOff('The try was cut off.');
     const timer = setTimeout(() => cutOff(`No whole answer came within ${request.timeoutMs} ms.`), request.timeoutMs);
 
-    running.add(cutOff);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    if (signal?.aborted) return onAbort();
+    const entry: Running = { signal, cutOff, place: 0 };
+    running.add(entry);
+    if (signal?.aborted) return cutOff('The try was cut off.');
 
     agent.dispatch(
       { origin: url.origin, path: url.pathname + url.search, method: 'POST', headers: request.headers, body: request.body },
