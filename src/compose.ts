@@ -10,6 +10,7 @@ import { createBell, type Worker } from './foundation/work.ts';
 import { type App, createServer } from './http/server.ts';
 import { openIntake } from './intake/open-intake.ts';
 import { openLimiter } from './limits/open-limiter.ts';
+import { openMailer } from './mail/open-mailer.ts';
 import { createDelivery } from './modules/delivery/delivery.ts';
 import { deliveryRoutes } from './modules/delivery/delivery-routes.ts';
 import { flowRoutes } from './modules/delivery/flow-routes.ts';
@@ -50,10 +51,11 @@ export const compose = async (
   const database = await openDatabase({ url: settings.databaseUrl, clock });
   try {
     const limiter = await openLimiter({ url: settings.limitsUrl, clock });
+    const mailer = openMailer(settings.mailUrl, { from: settings.mailFrom, print: (text) => void process.stdout.write(text) });
     const arrived = createBell(clock);
 
     const trace = createTrace({ database });
-    const identity = await createIdentity({ database, trace, clock, ids, log, seal, limiter, settings });
+    const identity = await createIdentity({ database, trace, clock, ids, log, seal, limiter, mailer, settings });
     const { events, intake } = createEvents({
       database,
       trace,
@@ -136,6 +138,7 @@ export const compose = async (
         await intake.close();
         await Promise.all(workers.map((worker) => worker.stop()));
         await delivery.close();
+        await mailer.close();
         await database.close();
       },
     };

@@ -116,3 +116,9 @@ export const plainName: Parser<string> = {
   takes: 'a name of 1 to 128 visible ASCII characters',
   read: (text) => (/^[!-~]{1,128}$/.test(text) ? text : undefined),
 };
+
+/** One line with an address: `Name <local@domain>` or `local@domain`. */
+export const mailFrom: Parser<string> = {
+  takes: 'a sender such as Entrepot <no-reply@example.org>',
+  read: (text) => (/^(?:[^<>@\p{Cc}]* <[^<>\s@\p{Cc}]+@[^<>\s@\p{Cc}]+>|[^<>\s@\p{Cc}]+@[^<>\s@\p{Cc}]+)$/u.test(text) ? text : undefined),
+};

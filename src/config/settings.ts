@@ -5,6 +5,7 @@ import {
   duration,
   folderPath,
   jsonObject,
+  mailFrom,
   nameAndPassword,
   oneOf,
   type Parser,
@@ -88,6 +89,18 @@ export const settingTable = {
     parse: oneOf('memory:'),
     doc: 'Where the counters of rate limits are kept.',
   }),
+  mailUrl: setting({
+    env: 'ENTREPOT_MAIL',
+    fallback: 'log:',
+    parse: oneOf('log:'),
+    doc: 'How mails leave: `log:` prints them whole to standard output, for development.',
+  }),
+  mailFrom: setting({
+    env: 'ENTREPOT_MAIL_FROM',
+    fallback: 'Entrepot <entrepot@localhost>',
+    parse: mailFrom,
+    doc: 'The sender of mails.',
+  }),
   role: setting({
     env: 'ENTREPOT_ROLE',
     fallback: 'all',
@@ -111,6 +124,12 @@ export const settingTable = {
     fallback: '30d',
     parse: duration('1s', '3650d'),
     doc: 'How long a refresh token is good; each use gives a new one.',
+  }),
+  sessionTtlMs: setting({
+    env: 'ENTREPOT_SESSION_TTL',
+    fallback: '365d',
+    parse: duration('1s', '3650d'),
+    doc: 'However often it is refreshed, a session ends so long after it was opened.',
   }),
   sessionBinding: setting({
     env: 'ENTREPOT_SESSION_BINDING',

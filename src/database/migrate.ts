@@ -1,8 +1,9 @@
 import type { Database } from './database.ts';
 import { migration0001 } from './migrations/0001-first.ts';
+import { migration0002 } from './migrations/0002-identity.ts';
 import type { Migration } from './migrations/migration.ts';
 
-const migrations: readonly Migration[] = [migration0001];
+const migrations: readonly Migration[] = [migration0001, migration0002];
 
 /** The data was written by a newer program. */
 export class DataIsNewer extends Error {

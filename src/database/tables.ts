@@ -6,8 +6,17 @@ export interface TenantRow {
   id: string;
   slug: string;
   name: string;
+  /** A suspended tenant's sessions are refused. */
   state: 'active' | 'suspended';
+  /** 1 where people confirm their e-mail address before they sign in. */
+  confirmEmail: number;
+  /** Whether people sign up by themselves. */
+  signUp: 'open' | 'closed';
+  /** Bytes that a person's files may have, and those of all together; null for what the settings say. */
+  quotaPerson: number | null;
+  quotaTenant: number | null;
   createdAt: number;
+  updatedAt: number;
 }
 
 export interface PersonRow {
@@ -16,15 +25,30 @@ export interface PersonRow {
   username: string;
   /** The user name as compared: NFKC, lower case. Unique in the instance. */
   usernameKey: string;
-  /** An argon2id string with its parameters. */
+  /** An argon2id string with its parameters; empty where the person has no password here. */
   passwordHash: string;
   email: string | null;
+  /** A new address that counts when it is confirmed. */
+  pendingEmail: string | null;
   displayName: string | null;
   role: 'viewer' | 'member' | 'admin' | 'operator';
   rolesJson: string;
   state: 'active' | 'unconfirmed';
   createdAt: number;
   updatedAt: number;
+}
+
+/** User names that were ever given, by their hash: a name is given once, also when its person is gone. */
+export interface TakenNameRow {
+  nameHash: string;
+}
+
+/** A person whom another identity provider vouches for. */
+export interface ForeignPersonRow {
+  issuer: string;
+  subject: string;
+  personId: string;
+  createdAt: number;
 }
 
 export interface ServiceRow {
@@ -51,13 +75,95 @@ export interface SessionRow {
   tenantId: string;
   callerId: string;
   callerKind: 'person' | 'device' | 'service';
+  /** Of a device the person whom it acts for. */
+  personId: string | null;
+  /** The OAuth client that opened it; null where the caller signed in itself. */
+  clientId: string | null;
   secretId: string | null;
+  /** What it is limited to; null for all that its caller may do. */
+  scopesJson: string | null;
   /** The address it was opened from; a refresh from elsewhere is refused. */
   address: string;
   createdAt: number;
   lastUsedAt: number;
   refreshExpiresAt: number;
+  /** However often it is refreshed, it ends then. */
+  endsAt: number | null;
   revokedAt: number | null;
+}
+
+/** A paired device: it acts for its person. */
+export interface DeviceRow {
+  id: string;
+  tenantId: string;
+  personId: string;
+  /** The id that the device gave itself. Unique in the instance: whose PIN is traded owns the device. */
+  deviceId: string;
+  name: string | null;
+  createdAt: number;
+  lastUsedAt: number;
+}
+
+/** A PIN that waits to be traded. The newest of a device id counts. */
+export interface PairingRow {
+  id: string;
+  tenantId: string;
+  personId: string;
+  deviceId: string;
+  name: string | null;
+  /** Keyed with the server's secret key: four digits alone could be found from a plain hash. */
+  pinHash: string;
+  triesLeft: number;
+  createdAt: number;
+  expiresAt: number;
+  usedAt: number | null;
+}
+
+/** A device authorization grant (RFC 8628). */
+export interface DeviceAuthorizationRow {
+  deviceCodeHash: string;
+  userCodeHash: string;
+  clientId: string;
+  scopesJson: string | null;
+  state: 'pending' | 'approved' | 'denied' | 'used';
+  tenantId: string | null;
+  personId: string | null;
+  intervalMs: number;
+  polledAt: number | null;
+  createdAt: number;
+  expiresAt: number;
+}
+
+/** What a mail carries to prove that it was received; gone when it was used. */
+export interface MailTokenRow {
+  tokenHash: string;
+  purpose: 'confirm' | 'reset';
+  tenantId: string;
+  personId: string;
+  createdAt: number;
+  expiresAt: number;
+}
+
+/** A mail that waits to be sent. */
+export interface MailRow {
+  id: string;
+  tenantId: string;
+  personId: string | null;
+  /** Sealed: it holds tokens and addresses. */
+  sealedMail: string;
+  attempts: number;
+  nextAt: number;
+  createdAt: number;
+  /** It is of no use any more then. */
+  expiresAt: number;
+}
+
+/** An account that was deleted and whose belongings are being removed. */
+export interface RemovalRow {
+  subject: string;
+  tenantId: string;
+  kind: string;
+  createdAt: number;
 }
 
 export interface RefreshTokenRow {
@@ -242,6 +348,14 @@ export interface MigrationRow {
 export interface Tables {
   tenants: TenantRow;
   people: PersonRow;
+  takenNames: TakenNameRow;
+  foreignPeople: ForeignPersonRow;
+  devices: DeviceRow;
+  pairings: PairingRow;
+  deviceAuthorizations: DeviceAuthorizationRow;
+  mailTokens: MailTokenRow;
+  mails: MailRow;
+  removals: RemovalRow;
   services: ServiceRow;
   serviceSecrets: ServiceSecretRow;
   sessions: SessionRow;

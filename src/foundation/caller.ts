@@ -28,7 +28,14 @@ export interface Caller {
   readonly tenantId: string;
   readonly sessionId: string;
   readonly scopes: ReadonlySet<Scope>;
+  /** Of a device: the person whom it acts for. */
+  readonly personId?: string;
+  /** The session was given less than its caller may do; a change of the caller's scopes never adds to it. */
+  readonly isLimited?: boolean;
 }
+
+/** Who owns what the caller makes: what a device makes belongs to its person. */
+export const ownerOf = ({ id, personId }: Pick<Caller, 'id' | 'personId'>): string => personId ?? id;
 
 /** What a store read is limited to. */
 export interface TenantScope {

@@ -35,6 +35,11 @@ export const problems = {
     title: 'That type is reserved',
     help: "Types of the server's own facts (`file.stored`, `delivery.dead`, …) cannot be sent from outside.",
   },
+  'bad-mail-token': {
+    status: 400,
+    title: 'The token of the mail is not valid',
+    help: 'It was used, has expired or was replaced by a later one. Ask for another mail.',
+  },
   'address-not-allowed': {
     status: 400,
     title: 'The target address is not allowed',
@@ -58,6 +63,18 @@ export const problems = {
   },
   'not-allowed': { status: 403, title: 'You may not do this', help: 'The session lacks the scope that this needs.' },
   'wrong-password': { status: 403, title: 'The password is not right', help: 'The act needs the current password.' },
+  unconfirmed: {
+    status: 403,
+    title: 'The e-mail address is not confirmed yet',
+    help: 'Follow the link in the mail that was sent when you signed up, then sign in again.',
+  },
+  'sign-up-closed': { status: 403, title: 'Nobody can sign up here', help: 'An administrator of the tenant makes the accounts.' },
+  'tenant-suspended': { status: 403, title: 'The tenant is suspended', help: 'The operator of this server has to let it in again.' },
+  'not-through-edge': {
+    status: 403,
+    title: 'The request did not come through the edge',
+    help: 'Only requests that carry the key of the edge (CDN, gateway) are taken. Use the public address.',
+  },
   'not-found': {
     status: 404,
     title: 'There is nothing here, or you may not see it',

@@ -4,8 +4,11 @@ import type { Caller, Scope } from '../foundation/caller.ts';
 import { Problem } from '../foundation/problem.ts';
 import { isSameText, type Secret } from '../foundation/secret.ts';
 
-/** Who may call a route: everybody, whoever has a session, or whoever has the scope. */
-export type Access = 'public' | 'signed-in' | Scope;
+/**
+ * Who may call a route: everybody (`optional`: whoever has a session is known by it), whoever has a session, people only, or whoever has
+ * the scope.
+ */
+export type Access = 'public' | 'optional' | 'signed-in' | 'person' | Scope;
 
 /** Proves who calls. Undefined when no bearer was sent; throws `Problem('bad-token')` for one that is not valid. */
 export type Authenticate = (authorization: string | undefined, address: string) => Promise<Caller | undefined>;
@@ -18,7 +21,7 @@ declare module 'fastify' {
     fixedToken?: Secret | undefined;
   }
   interface FastifyRequest {
-    /** Who calls; undefined on public routes. Handlers take it by `callerOf`. */
+    /** Who calls; undefined on public routes and, where nobody signed in, on optional ones. Handlers of all others take it by `callerOf`. */
     caller: Caller | undefined;
   }
 }
@@ -58,6 +61,17 @@ const isBearer = (authorization: string | undefined, token: Secret): boolean => 
   return sent !== undefined && isSameText(sent, token.reveal());
 };
 
+const notAPerson = (): Problem => new Problem('not-allowed', 'This is for people, not for devices and services.');
+
+/** Why this caller may not call the route; undefined where it may. */
+const refusalOf = (access: Exclude<Access, 'public'>, caller: Caller | undefined): Problem | undefined => {
+  if (access === 'optional') return undefined;
+  if (caller === undefined) return new Problem('not-signed-in', 'This needs an access token.');
+  if (access === 'signed-in') return undefined;
+  if (access === 'person') return caller.kind === 'person' ? undefined : notAPerson();
+  return caller.scopes.has(access) ? undefined : lacks(access);
+};
+
 /** The hook that lets only those pass who may call, before a byte of the body is read. */
 export const guardFor =
   (access: Exclude<Access, 'public'>, authenticate: Authenticate, fixedToken?: Secret): OnRequest =>
@@ -65,10 +79,8 @@ export const guardFor =
     const { authorization } = request.headers;
     if (fixedToken !== undefined && isBearer(authorization, fixedToken)) return done();
     const admit = (caller: Caller | undefined) => {
-      if (caller === undefined) return done(new Problem('not-signed-in', 'This needs an access token.'));
       request.caller = caller;
-      if (access !== 'signed-in' && !caller.scopes.has(access)) return done(lacks(access));
-      done();
+      done(refusalOf(access, caller));
     };
     authenticate(authorization, addressOf(request)).then(admit, done);
   };

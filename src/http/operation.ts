@@ -85,8 +85,9 @@ const idempotencyKey = {
 /** What the server itself refuses on such a route, whatever the author names. */
 const ownKinds = ({ access, config, schema, method }: KnownRoute, parameters: number): ProblemKind[] => {
   const kinds: ProblemKind[] = config.takesAnyQuery === true && parameters === 0 ? [] : ['bad-query'];
-  if (access !== 'public') kinds.push('not-signed-in', 'bad-token');
-  if (access !== 'public' && access !== 'signed-in') kinds.push('not-allowed');
+  if (access === 'optional') kinds.push('bad-token');
+  else if (access !== 'public') kinds.push('not-signed-in', 'bad-token');
+  if (access !== 'public' && access !== 'optional' && access !== 'signed-in') kinds.push('not-allowed');
   if (takesBody(method, schema)) kinds.push('bad-body', 'timeout', 'too-large', 'unsupported-type');
   if (takesBody(method, schema) && mediaTypesTaken(method, schema).some((type) => type.endsWith('json'))) kinds.push('bad-json');
   if (config.isIdempotent === true) kinds.push('bad-request', 'in-progress', 'key-reused');
@@ -148,9 +149,20 @@ const nameOf = ({ method, url }: KnownRoute): string => {
   return method.toLowerCase() + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
 };
 
-const accessText = (access: KnownRoute['access']): string => {
-  if (access === 'public') return 'For everybody.';
-  return access === 'signed-in' ? 'For everybody with a session.' : `Needs the scope \`${access}\`.`;
+const accessTexts: Readonly<Record<string, string>> = {
+  public: 'For everybody.',
+  optional: 'For everybody; whoever has a session is known by it.',
+  'signed-in': 'For everybody with a session.',
+  person: 'For people only, not for devices and services.',
+};
+
+const accessText = (access: KnownRoute['access']): string => accessTexts[access] ?? `Needs the scope \`${access}\`.`;
+
+/** How a caller proves itself (OpenAPI 3.1 §4.8.30); an empty object is nobody's proof. */
+const securityOf = (access: KnownRoute['access']): Record<string, string[]>[] => {
+  if (access === 'public') return [];
+  if (access === 'optional') return [{}, { bearer: [] }];
+  return [{ bearer: access in accessTexts ? [] : [access] }];
 };
 
 /** A route as an operation of the OpenAPI document. */
@@ -171,7 +183,8 @@ export const operationOf = (route: KnownRoute): Operation => {
     description: [schema.description, accessText(access)].filter((text) => text !== undefined).join('\n\n'),
     tags: schema.tags ?? [url.split('/').find((part) => part !== '' && part !== 'v1') ?? 'operation'],
     ...(schema.deprecated === true ? { deprecated: true } : {}),
-    security: access === 'public' ? [] : [{ bearer: access === 'signed-in' ? [] : [access] }],
+    security: securityOf(access),
+    'x-access': access,
     ...(parameters.length > 0 ? { parameters } : {}),
     ...body,
     responses: responsesOf(route, parameters.length),

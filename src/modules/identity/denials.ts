@@ -8,7 +8,10 @@ export interface Denials {
   /** `at` is when it happened. */
   endSession(sessionId: string, at: number): void;
   changeScopes(callerId: string, scopes: ReadonlySet<Scope>, at: number): void;
-  /** The caller as it counts now; undefined when its session is over. `issuedAt` is the token's. */
+  /** From now on these tenants are suspended, and no others. */
+  suspendOnly(tenantIds: Iterable<string>): void;
+  suspend(tenantId: string): void;
+  /** The caller as it counts now; undefined when its session is over or its tenant suspended. `issuedAt` is the token's. */
   judge(caller: Caller, issuedAt: number): Caller | undefined;
   /** Forgets what happened before `before`: no token of then is valid any more. */
   forgetBefore(before: number): void;
@@ -21,6 +24,7 @@ export interface Denials {
 export const createDenials = ({ maxEntries = 100_000 }: { maxEntries?: number } = {}): Denials => {
   const ended = new Map<string, number>();
   const changed = new Map<string, { readonly scopes: ReadonlySet<Scope>; readonly at: number }>();
+  let suspended = new Set<string>();
   let refusedUpTo = 0;
 
   const dropOldest = () => {
@@ -42,10 +46,17 @@ export const createDenials = ({ maxEntries = 100_000 }: { maxEntries?: number } 
       if (known && known.at > at) return;
       changed.set(callerId, { scopes, at });
     },
+    suspendOnly(tenantIds) {
+      suspended = new Set(tenantIds);
+    },
+    suspend(tenantId) {
+      suspended.add(tenantId);
+    },
     judge(caller, issuedAt) {
-      if (issuedAt <= refusedUpTo || ended.has(caller.sessionId)) return undefined;
-      const change = changed.get(caller.id);
-      return change ? { ...caller, scopes: change.scopes } : caller;
+      if (issuedAt <= refusedUpTo || ended.has(caller.sessionId) || suspended.has(caller.tenantId)) return undefined;
+      // A device may do what its person may, so a change of the person is one of the device.
+      const change = changed.get(caller.personId ?? caller.id);
+      return change ? { ...caller, scopes: scopesWithin(change.scopes, caller) } : caller;
     },
     forgetBefore(before) {
       for (const [sessionId, at] of ended) if (at < before) ended.delete(sessionId);
@@ -53,3 +64,7 @@ export const createDenials = ({ maxEntries = 100_000 }: { maxEntries?: number } 
     },
   };
 };
+
+/** What is left of changed scopes for a session: a limited one, or that of a device, never gets more than it was given. */
+const scopesWithin = (scopes: ReadonlySet<Scope>, { scopes: given, isLimited, kind }: Caller): ReadonlySet<Scope> =>
+  isLimited || kind === 'device' ? new Set([...scopes].filter((scope) => given.has(scope))) : scopes;

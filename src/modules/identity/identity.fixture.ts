@@ -10,6 +10,7 @@ import { silentLog } from '../../foundation/log.ts';
 import { createSeal, Secret } from '../../foundation/secret.ts';
 import { createServer } from '../../http/server.ts';
 import { openLimiter } from '../../limits/open-limiter.ts';
+import { createLogMailer } from '../../mail/log-mailer.ts';
 import { createTrace } from '../trace/trace.ts';
 import { createIdentity, type Identity, type IdentityNeeds, type IdentitySettings } from './identity.ts';
 
@@ -62,8 +63,15 @@ export const givenNeeds = async (context: TestContext, settings: Partial<Identit
     ids: createIds(clock.now),
     log: silentLog,
     seal: givenSeal(),
+    mailer: createLogMailer({ from: 'Entrepot <entrepot@localhost>', print: () => {} }),
     limiter: await openLimiter({ url: 'memory:', clock }),
-    settings: { accessTokenTtlMs: 900_000, refreshTokenTtlMs: 30 * 86_400_000, sessionBinding: 'address', ...settings },
+    settings: {
+      accessTokenTtlMs: 900_000,
+      refreshTokenTtlMs: 30 * 86_400_000,
+      sessionTtlMs: 365 * 86_400_000,
+      sessionBinding: 'address',
+      ...settings,
+    },
   };
   return { ...needs, clock, another: (others = {}) => createIdentity({ ...needs, settings: { ...needs.settings, ...others } }) };
 };

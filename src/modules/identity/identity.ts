@@ -1,39 +1,43 @@
 import { availableParallelism } from 'node:os';
 import type { Database } from '../../database/database.ts';
-import type { Scope } from '../../foundation/caller.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import type { Ids } from '../../foundation/ids.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { Seal } from '../../foundation/secret.ts';
 import { startLoop, type Worker } from '../../foundation/work.ts';
 import type { Limiter } from '../../limits/limiter.ts';
+import type { Mailer } from '../../mail/mailer.ts';
 import type { Trace } from '../trace/trace.ts';
 import { type Authenticate, createAuthenticate } from './authenticate.ts';
 import { cleanUp } from './cleaning.ts';
 import { createAccessTokens, issuerWithoutUrl } from './credentials/access-token.ts';
 import { createDenials } from './denials.ts';
+import { createDeviceStore } from './device-store.ts';
 import { createGuessing } from './guessing.ts';
 import { createIdempotency, type Idempotency } from './idempotency.ts';
 import { createIdempotencyKeyStore } from './idempotency-store.ts';
 import { identityRoutes } from './identity-routes.ts';
+import { createMailStore } from './mail-store.ts';
 import { createMe } from './me.ts';
 import { createPasswords } from './passwords.ts';
-import { parseScopeList, roles } from './permissions.ts';
 import { createPersonStore } from './person-store.ts';
+import { createPost } from './post.ts';
+import { createScopesNow } from './scopes-now.ts';
 import { createServices } from './service-acts.ts';
 import { createServiceStore } from './service-store.ts';
 import { createSessionStore } from './session-store.ts';
 import { createSessions } from './sessions.ts';
 import { createSetUp, type SetUp } from './set-up.ts';
 import { openSignInMethods } from './sign-in/all-sign-in-methods.ts';
-import type { KnownCaller } from './sign-in/sign-in-method.ts';
 import { createSigningKeyStore } from './signing-key-store.ts';
 import { createSigningKeys } from './signing-keys.ts';
+import { createTenantStore } from './tenant-store.ts';
 import { createWatch } from './watch.ts';
 
 export interface IdentitySettings {
   readonly accessTokenTtlMs: number;
   readonly refreshTokenTtlMs: number;
+  readonly sessionTtlMs: number;
   /** Whether a session is refreshed only from the address where it was opened. */
   readonly sessionBinding: 'address' | 'off';
   /** The issuer of access tokens; without it they name `entrepot`. */
@@ -48,6 +52,7 @@ export interface IdentityNeeds {
   readonly log: Log;
   readonly seal: Seal;
   readonly limiter: Limiter;
+  readonly mailer: Mailer;
   readonly settings: IdentitySettings;
 }
 
@@ -69,8 +74,11 @@ const cleanEveryMs = 60_000;
 const dayMs = 24 * 60 * 60 * 1000;
 
 /** Resolves when tokens can be made and checked: there is a signing key, and what ended lately is known. */
-export const createIdentity = async ({ database, trace, clock, ids, log, seal, limiter, settings }: IdentityNeeds): Promise<Identity> => {
+export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> => {
+  const { database, trace, clock, ids, log, seal, limiter, mailer, settings } = needs;
   const people = createPersonStore(database);
+  const devices = createDeviceStore(database);
+  const tenants = createTenantStore(database);
   const serviceStore = createServiceStore(database);
   const sessionStore = createSessionStore(database);
   const keyStore = createSigningKeyStore(database);
@@ -82,31 +90,16 @@ export const createIdentity = async ({ database, trace, clock, ids, log, seal, l
   const issuer = settings.publicUrl ?? issuerWithoutUrl;
   const accessTokens = createAccessTokens({ keys, clock, issuer, ttlMs: accessTokenTtlMs });
   const denials = createDenials();
-  const watch = createWatch({ sessions: sessionStore, services: serviceStore, keys, denials, clock, accessTokenTtlMs });
+  const watch = createWatch({ sessions: sessionStore, services: serviceStore, people, tenants, keys, denials, clock, accessTokenTtlMs });
   await watch.look();
 
   const authenticate = createAuthenticate({ accessTokens, denials, clock });
   // One core is left to everything else.
   const passwords = createPasswords({ maxRunning: Math.max(1, Math.min(4, availableParallelism() - 1)) });
   const guessing = createGuessing({ limiter });
+  const post = createPost({ database, store: createMailStore(database), mailer, seal, clock, ids, log });
 
-  const scopesNow = async (who: KnownCaller): Promise<ReadonlySet<Scope> | undefined> => {
-    switch (who.kind) {
-      case 'person': {
-        const person = await people.findPerson(who, who.id);
-        return person && new Set(roles[person.role]);
-      }
-      case 'service': {
-        const service = await serviceStore.findService(who, who.id);
-        return service && new Set(parseScopeList(service.scopesJson));
-      }
-      case 'device':
-        return undefined;
-      default:
-        return who.kind satisfies never;
-    }
-  };
-
+  const scopesNow = createScopesNow({ people, devices, services: serviceStore, tenants });
   const sessions = createSessions({
     database,
     store: sessionStore,
@@ -120,6 +113,7 @@ export const createIdentity = async ({ database, trace, clock, ids, log, seal, l
     ids,
     log,
     refreshTokenTtlMs,
+    sessionTtlMs: settings.sessionTtlMs,
     isBoundToAddress: settings.sessionBinding === 'address',
   });
   const services = createServices({ database, store: serviceStore, sessionStore, sessions, denials, trace, clock, ids });
@@ -141,6 +135,7 @@ export const createIdentity = async ({ database, trace, clock, ids, log, seal, l
     idempotency: createIdempotency({ database, store: idempotencyKeys, clock }),
     defaultTenantId: async () => tenantId,
     startWorkers: () => [
+      post.startWorker(),
       startLoop({
         name: 'identity.watch',
         clock,

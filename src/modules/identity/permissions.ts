@@ -19,6 +19,10 @@ export const roles = { viewer, member, admin, operator } as const satisfies Reco
 
 export type Role = keyof typeof roles;
 
+/** What a device may do for its person: never more than a member, and never more than the person. */
+export const deviceScopesOf = (role: Role): ReadonlySet<Scope> =>
+  new Set(member.filter((scope) => (roles[role] as readonly Scope[]).includes(scope)));
+
 /** Every scope there is, as the schemas of requests name them. */
 export const allScopes = Object.keys(scopes).filter(isScope);
 

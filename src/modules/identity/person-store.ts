@@ -14,6 +14,7 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
       usernameKey: slot('usernameKey'),
       passwordHash: slot('passwordHash'),
       email: slot('email'),
+      pendingEmail: slot('pendingEmail'),
       displayName: slot('displayName'),
       role: slot('role'),
       rolesJson: slot('rolesJson'),
@@ -53,6 +54,10 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
     async hasOperator({ query }: Pick<Trx, 'query'> = { query: read }): Promise<boolean> {
       return (await query.selectFrom('people').select('id').where('role', '=', 'operator').limit(1).executeTakeFirst()) !== undefined;
     },
+
+    /** People of all tenants that were changed since `since`, with their roles; for tokens that are out. */
+    listChangedPeople: (since: number): Promise<Pick<PersonRow, 'id' | 'role' | 'updatedAt'>[]> =>
+      read.selectFrom('people').select(['id', 'role', 'updatedAt']).where('updatedAt', '>=', since).execute(),
 
     findUnusedSetUpToken: (): Promise<SetUpTokenRow | undefined> =>
       read.selectFrom('setUpTokens').selectAll().where('usedAt', 'is', null).orderBy('createdAt', 'desc').limit(1).executeTakeFirst(),

@@ -9,7 +9,16 @@ import { roles } from './permissions.ts';
 const givenPerson = async ({ build, read, write }: Database, username: string, role: PersonRow['role'], tenantId?: string) => {
   const ada = await read.selectFrom('people').selectAll().where('usernameKey', '=', 'ada').executeTakeFirstOrThrow();
   if (tenantId !== undefined) {
-    const tenant = { id: tenantId, slug: tenantId, name: tenantId, state: 'active' as const, createdAt: 0 };
+    const tenant = {
+      id: tenantId,
+      slug: tenantId,
+      name: tenantId,
+      state: 'active' as const,
+      confirmEmail: 0,
+      signUp: 'open' as const,
+      createdAt: 0,
+      updatedAt: 0,
+    };
     await write([build.insertInto('tenants').values(tenant).compile()].map(({ sql, parameters }) => ({ sql, parameters })));
   }
   const person = { ...ada, id: `per_${username}`, username, usernameKey: username, role, tenantId: tenantId ?? ada.tenantId };

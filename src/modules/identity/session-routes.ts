@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import type { Clock } from '../../foundation/clock.ts';
 import { Problem } from '../../foundation/problem.ts';
 import { addressOf, callerOf } from '../../http/access.ts';
@@ -69,9 +69,9 @@ export const sessionRoutes =
   ({ sessions, authenticate, clock }: { sessions: Sessions; authenticate: Authenticate; clock: Clock }): FastifyPluginAsyncTypebox =>
   async (app) => {
     /** The session as it goes out: the refresh token in the body or, for a browser, in a cookie. */
-    const show = (reply: FastifyReply, session: SessionGiven, asCookie: boolean) => {
-      if (!asCookie) return session;
-      const { refreshToken, ...shown } = session;
+    const show = (reply: FastifyReply, session: SessionGiven, asCookie: boolean): Static<typeof SessionOut> => {
+      const { scopes, refreshToken, ...shown } = session;
+      if (!asCookie) return { ...shown, refreshToken };
       reply.header('set-cookie', refreshCookie(refreshToken, Date.parse(session.refreshTokenExpiresAt) - clock.now()));
       return shown;
     };

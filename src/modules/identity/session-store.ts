@@ -21,11 +21,15 @@ export const createSessionStore = ({ build, read }: Pick<Database, 'build' | 're
       tenantId: slot('tenantId'),
       callerId: slot('callerId'),
       callerKind: slot('callerKind'),
+      personId: slot('personId'),
+      clientId: slot('clientId'),
       secretId: slot('secretId'),
+      scopesJson: slot('scopesJson'),
       address: slot('address'),
       createdAt: slot('createdAt'),
       lastUsedAt: slot('lastUsedAt'),
       refreshExpiresAt: slot('refreshExpiresAt'),
+      endsAt: slot('endsAt'),
       revokedAt: slot('revokedAt'),
     }),
   );
@@ -63,6 +67,15 @@ export const createSessionStore = ({ build, read }: Pick<Database, 'build' | 're
   const endSessionsOfCaller = template<{ tenantId: string; callerId: string; at: number }>(
     endLive().where('callerId', '=', slot<string>('callerId')).where('tenantId', '=', slot<string>('tenantId')),
   );
+  const endOtherSessionsOfCaller = template<{ tenantId: string; callerId: string; keptId: string; at: number }>(
+    endLive()
+      .where('callerId', '=', slot<string>('callerId'))
+      .where('tenantId', '=', slot<string>('tenantId'))
+      .where('id', '<>', slot<string>('keptId')),
+  );
+  const endSessionsOfDevicesOf = template<{ tenantId: string; personId: string; at: number }>(
+    endLive().where('personId', '=', slot<string>('personId')).where('tenantId', '=', slot<string>('tenantId')),
+  );
   const endSessionsOfSecret = template<{ tenantId: string; secretId: string; at: number }>(
     endLive().where('secretId', '=', slot<string>('secretId')).where('tenantId', '=', slot<string>('tenantId')),
   );
@@ -91,9 +104,11 @@ export const createSessionStore = ({ build, read }: Pick<Database, 'build' | 're
       ...prolongSession.row(row),
       mustChange: 1,
     }),
-    /** These three return the sessions that they ended, as `EndedSession` rows; those that are over already are left alone. */
+    /** These return the sessions that they ended, as `EndedSession` rows; those that are over already are left alone. */
     endSession: endSession.row,
     endSessionsOfCaller: endSessionsOfCaller.row,
+    endOtherSessionsOfCaller: endOtherSessionsOfCaller.row,
+    endSessionsOfDevicesOf: endSessionsOfDevicesOf.row,
     endSessionsOfSecret: endSessionsOfSecret.row,
     removeExpiredSessions: removeExpiredSessions.row,
     removeExpiredRefreshTokens: removeExpiredRefreshTokens.row,

@@ -11,6 +11,7 @@ import type { Trace, TraceEntryIn } from '../trace/trace.ts';
 import type { AccessTokens } from './credentials/access-token.ts';
 import type { Denials } from './denials.ts';
 import type { Guess, Guessing } from './guessing.ts';
+import { parseScopeList } from './permissions.ts';
 import type { EndedSession, SessionStore } from './session-store.ts';
 import type { SignInBody } from './sign-in/all-sign-in-methods.ts';
 import type { KnownCaller, Proven, SignInMethod } from './sign-in/sign-in-method.ts';
@@ -29,6 +30,8 @@ export interface SessionGiven {
   readonly accessTokenExpiresAt: string;
   readonly refreshToken: string;
   readonly refreshTokenExpiresAt: string;
+  /** What it may do. */
+  readonly scopes: readonly Scope[];
 }
 
 /** A session as its caller sees it. */
@@ -42,6 +45,8 @@ export interface SessionSeen {
 }
 
 export interface Sessions {
+  /** Opens a session for who was proven; undefined when what was proven is not so any more. `method` is shown in the trace. */
+  open(proven: Proven, origin: Origin, method: string): Promise<SessionGiven | undefined>;
   /** Throws `bad-credentials`, the same for unknown and wrong, and `too-many`. */
   signIn(body: SignInBody, origin: Origin, tell: Guess['tell']): Promise<SessionGiven>;
   /** A new pair for a token that was never used. Throws `bad-refresh-token`; a used one ends the session and everything it gave. */
@@ -69,6 +74,8 @@ export interface SessionNeeds {
   readonly ids: Ids;
   readonly log: Log;
   readonly refreshTokenTtlMs: number;
+  /** However often it is refreshed, a session ends so long after it was opened. */
+  readonly sessionTtlMs: number;
   /** Whether a session is refreshed only from the address where it was opened. */
   readonly isBoundToAddress: boolean;
 }
@@ -88,19 +95,19 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
     detail,
   });
 
-  const newRefreshToken = (sessionId: string) => {
+  const newRefreshToken = (sessionId: string, endsAt: number) => {
     const text = newSecretText();
-    const expiresAt = clock.now() + needs.refreshTokenTtlMs;
+    const expiresAt = Math.min(clock.now() + needs.refreshTokenTtlMs, endsAt);
     return { text, expiresAt, row: { tokenHash: hashOf(text), sessionId, usedAt: null, expiresAt } };
   };
 
   const give = (
     who: KnownCaller,
     sessionId: string,
-    scopes: ReadonlySet<Scope>,
+    { scopes, isLimited }: SessionScopes,
     refresh: { text: string; expiresAt: number },
   ): SessionGiven => {
-    const access = needs.accessTokens.issue({ ...who, sessionId, scopes });
+    const access = needs.accessTokens.issue({ ...who, sessionId, scopes, isLimited });
     return {
       id: sessionId,
       tokenType: 'Bearer',
@@ -108,6 +115,7 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
       accessTokenExpiresAt: toRfc3339(access.expiresAt),
       refreshToken: refresh.text,
       refreshTokenExpiresAt: toRfc3339(refresh.expiresAt),
+      scopes: [...scopes],
     };
   };
 
@@ -117,20 +125,26 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
     database.write(entries).catch((error: unknown) => log.error({ err: error, caller: who.id }, 'session.refusal-not-traced'));
   };
 
-  const open = async ({ who, scopes, secretId, writes }: Proven, origin: Origin, method: string): Promise<SessionGiven> => {
+  const open = async (proven: Proven, origin: Origin, method: string): Promise<SessionGiven> => {
+    const { who, scopes, limitedTo, secretId, clientId, writes } = proven;
     const id = needs.ids.next('session');
     const now = clock.now();
-    const refresh = newRefreshToken(id);
+    const endsAt = now + needs.sessionTtlMs;
+    const refresh = newRefreshToken(id, endsAt);
     const row: SessionRow = {
       id,
       tenantId: who.tenantId,
       callerId: who.id,
       callerKind: who.kind,
+      personId: who.personId ?? null,
+      clientId: clientId ?? null,
       secretId: secretId ?? null,
+      scopesJson: limitedTo === undefined ? null : JSON.stringify(limitedTo),
       address: origin.address,
       createdAt: now,
       lastUsedAt: now,
       refreshExpiresAt: refresh.expiresAt,
+      endsAt,
       revokedAt: null,
     };
     await database.write([
@@ -139,7 +153,7 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
       store.insertRefreshToken(refresh.row),
       ...needs.trace.entries([entry(who, origin, 'signed-in', { session: id, method })]),
     ]);
-    return give(who, id, scopes, refresh);
+    return give(who, id, limit(scopes, limitedTo), refresh);
   };
 
   const noteEnded = (ended: WriteResult | undefined) => {
@@ -165,7 +179,7 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
     const found = await store.findRefreshToken(tokenHash);
     if (!found) throw badRefreshToken();
     const { session } = found;
-    const who: KnownCaller = { id: session.callerId, kind: session.callerKind, tenantId: session.tenantId };
+    const who = callerOfSession(session);
     if (found.usedAt !== null) {
       // RFC 9700 §4.14.2: a second use means that somebody else has the token, too. Which of the two is the thief is not known.
       const isEnded = await endSession(who, session.id, origin, 'a refresh token was used twice');
@@ -181,6 +195,8 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
   };
 
   return {
+    open: (proven, origin, method) => openOrRefuse(() => open(proven, origin, method)),
+
     async signIn(body, origin, tell) {
       const method = needs.methodFor(body);
       const session = await needs.guessing.guard({ name: method.nameOf(body), address: origin.address, tell }, async () => {
@@ -197,7 +213,8 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
       const { tokenHash, session, who } = await findUsable(refreshToken, origin);
       const scopes = await needs.scopesNow(who);
       if (!scopes) throw badRefreshToken();
-      const refresh = newRefreshToken(session.id);
+      const limitedTo = session.scopesJson === null ? undefined : parseScopeList(session.scopesJson);
+      const refresh = newRefreshToken(session.id, session.endsAt ?? Number.MAX_SAFE_INTEGER);
       const at = clock.now();
       const given = await openOrRefuse(async () => {
         await database.write([
@@ -206,7 +223,7 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
           store.insertRefreshToken(refresh.row),
           ...needs.trace.entries([entry(who, origin, 'refreshed', { session: session.id })]),
         ]);
-        return give(who, session.id, scopes, refresh);
+        return give(who, session.id, limit(scopes, limitedTo), refresh);
       });
       if (given) return given;
       // Somebody was faster: looked at again, the token is used or its session is over.
@@ -244,6 +261,24 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
     noteEnded,
   };
 };
+
+interface SessionScopes {
+  readonly scopes: ReadonlySet<Scope>;
+  readonly isLimited: boolean;
+}
+
+/** What a session may do of all that its caller may. */
+const limit = (scopes: ReadonlySet<Scope>, limitedTo: readonly Scope[] | undefined): SessionScopes =>
+  limitedTo === undefined
+    ? { scopes, isLimited: false }
+    : { scopes: new Set(limitedTo.filter((scope) => scopes.has(scope))), isLimited: true };
+
+const callerOfSession = ({ callerId, callerKind, tenantId, personId }: SessionRow): KnownCaller => ({
+  id: callerId,
+  kind: callerKind,
+  tenantId,
+  ...(personId === null ? {} : { personId }),
+});
 
 const badRefreshToken = () => new Problem('bad-refresh-token', 'The refresh token is not valid; sign in again.');
 

@@ -55,6 +55,7 @@ export const createSetUp = ({
     usernameKey: usernameKeyOf(username),
     passwordHash,
     email: null,
+    pendingEmail: null,
     displayName: null,
     role: 'operator',
     rolesJson: '[]',

@@ -1,9 +1,11 @@
 import type { Clock } from '../../foundation/clock.ts';
 import type { Denials } from './denials.ts';
-import { parseScopeList } from './permissions.ts';
+import { parseScopeList, roles } from './permissions.ts';
+import type { PersonStore } from './person-store.ts';
 import type { ServiceStore } from './service-store.ts';
 import type { SessionStore } from './session-store.ts';
 import type { SigningKeys } from './signing-keys.ts';
+import type { TenantStore } from './tenant-store.ts';
 
 /** Clocks of several machines differ, and a change is stamped a moment before it is committed: so much is read again each time. */
 const overlapMs = 60_000;
@@ -18,6 +20,8 @@ export interface Watch {
 export const createWatch = ({
   sessions,
   services,
+  people,
+  tenants,
   keys,
   denials,
   clock,
@@ -25,6 +29,8 @@ export const createWatch = ({
 }: {
   sessions: Pick<SessionStore, 'listEndedSessions'>;
   services: Pick<ServiceStore, 'listChangedServices'>;
+  people: Pick<PersonStore, 'listChangedPeople'>;
+  tenants: Pick<TenantStore, 'listSuspendedIds'>;
   keys: Pick<SigningKeys, 'reload'>;
   denials: Denials;
   clock: Clock;
@@ -52,6 +58,10 @@ export const createWatch = ({
       for (const { id, scopesJson, updatedAt } of await services.listChangedServices(since)) {
         denials.changeScopes(id, new Set(parseScopeList(scopesJson)), updatedAt);
       }
+      for (const { id, role, updatedAt } of await people.listChangedPeople(since)) {
+        denials.changeScopes(id, new Set(roles[role]), updatedAt);
+      }
+      denials.suspendOnly(await tenants.listSuspendedIds());
       denials.forgetBefore(oldest);
       await keys.reload();
       lookedAt = now;

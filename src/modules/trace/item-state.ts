@@ -8,7 +8,19 @@ export const kindOf = (id: string, entries: readonly StoredEntry[]): string => {
 };
 
 /** Words that leave an item's state as it was: they tell of an act, not of where the item stands. */
-const acts = new Set(['attempted', 'throttled', 'rotated', 'changed', 'signed-in', 'refreshed', 'refused', 'revoked']);
+const acts = new Set([
+  'attempted',
+  'throttled',
+  'rotated',
+  'changed',
+  'signed-in',
+  'refreshed',
+  'refused',
+  'revoked',
+  'password-changed',
+  'role-changed',
+  'approved',
+]);
 
 const deliveryStates: Readonly<Record<string, string>> = {
   delivered: 'delivered',

@@ -85,7 +85,15 @@ export const createAccessTokens = ({
     // Written so that a time that is no number fits neither.
     if (!(now < expiresAt)) throw new Problem('bad-token', 'The access token has expired.');
     if (!(validFrom <= now + clockToleranceMs)) throw new Problem('bad-token', 'The access token is not valid yet.');
-    const caller = { id: claims.sub, kind: claims.kind, tenantId: claims.tid, sessionId: claims.sid, scopes: scopeSets.of(claims.scope) };
+    const caller: Caller = {
+      id: claims.sub,
+      kind: claims.kind,
+      tenantId: claims.tid,
+      sessionId: claims.sid,
+      scopes: scopeSets.of(claims.scope),
+      ...(claims.pid === undefined ? {} : { personId: claims.pid }),
+      ...(claims.lim === true ? { isLimited: true } : {}),
+    };
     return { caller, issuedAt, expiresAt };
   };
 
@@ -102,6 +110,8 @@ export const createAccessTokens = ({
         tid: caller.tenantId,
         scope: [...caller.scopes].join(' '),
         sid: caller.sessionId,
+        ...(caller.personId === undefined ? {} : { pid: caller.personId }),
+        ...(caller.isLimited === true ? { lim: true } : {}),
         jti: newSecretText(),
         iat,
         exp,
@@ -122,6 +132,10 @@ interface Claims {
   readonly tid: string;
   readonly scope: string;
   readonly sid: string;
+  /** Of a device: the person whom it acts for. */
+  readonly pid?: string;
+  /** The session was given less than its caller may do. */
+  readonly lim?: true;
   readonly iat: number;
   readonly exp: number;
   readonly nbf?: number;

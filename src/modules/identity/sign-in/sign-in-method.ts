@@ -7,13 +7,18 @@ import type { PersonStore } from '../person-store.ts';
 import type { ServiceStore } from '../service-store.ts';
 
 /** A caller as far as it is known before it has a session. */
-export type KnownCaller = Pick<Caller, 'id' | 'kind' | 'tenantId'>;
+export type KnownCaller = Pick<Caller, 'id' | 'kind' | 'tenantId' | 'personId'>;
 
 /** Who signs in, proven. */
 export interface Proven {
   readonly outcome: 'proven';
   readonly who: KnownCaller;
+  /** All that it may do now. */
   readonly scopes: ReadonlySet<Scope>;
+  /** Asked for less than that: the session is limited to these of them. */
+  readonly limitedTo?: readonly Scope[];
+  /** The OAuth client that opens the session. */
+  readonly clientId?: string;
   /** The service secret that was used; when it is removed the session ends. */
   readonly secretId?: string;
   /** Carried out together with the session; where one is refused by the database, so is signing in. */
