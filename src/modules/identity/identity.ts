@@ -20,6 +20,7 @@ import { identityRoutes } from './identity-routes.ts';
 import { createMailStore } from './mail-store.ts';
 import { createMe } from './me.ts';
 import { createPasswords } from './passwords.ts';
+import { createMakePerson } from './person-acts.ts';
 import { createPersonStore } from './person-store.ts';
 import { createPost } from './post.ts';
 import { createScopesNow } from './scopes-now.ts';
@@ -117,7 +118,8 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     isBoundToAddress: settings.sessionBinding === 'address',
   });
   const services = createServices({ database, store: serviceStore, sessionStore, sessions, denials, trace, clock, ids });
-  const setUp = createSetUp({ database, store: people, passwords, guessing, trace, clock, ids, tenantId });
+  const makePerson = createMakePerson({ store: people, passwords, trace, clock, ids });
+  const setUp = createSetUp({ database, store: people, makePerson, guessing, clock, tenantId });
   const me = createMe({ people, services: serviceStore });
 
   // A session is kept until no access token of it can be out, so that ending it can still be told to other processes.

@@ -1,5 +1,5 @@
 import type { Database, Statement, Trx } from '../../database/database.ts';
-import type { PersonRow, SetUpTokenRow } from '../../database/tables.ts';
+import type { PersonRow, SetUpTokenRow, TakenNameRow } from '../../database/tables.ts';
 import { slot, template } from '../../database/template.ts';
 import type { TenantScope } from '../../foundation/caller.ts';
 
@@ -23,6 +23,7 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
       updatedAt: slot('updatedAt'),
     }),
   );
+  const takeName = template<TakenNameRow>(build.insertInto('takenNames').values({ nameHash: slot('nameHash') }));
   const insertSetUpToken = template<SetUpTokenRow>(
     build.insertInto('setUpTokens').values({ tokenHash: slot('tokenHash'), createdAt: slot('createdAt'), usedAt: slot('usedAt') }),
   );
@@ -38,6 +39,8 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
   return {
     /** Rejects with `UniqueViolation` when the user name is taken. */
     insertPerson: insertPerson.row,
+    /** Rejects with `UniqueViolation` when somebody has or had the name. */
+    takeName: takeName.row,
     insertSetUpToken: insertSetUpToken.row,
     /** Refused by the database when the token was used already. */
     useSetUpToken: (row: { tokenHash: string; at: number }): Statement => ({ ...useSetUpToken.row(row), mustChange: 1 }),

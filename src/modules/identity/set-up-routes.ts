@@ -6,17 +6,16 @@ import { problemHeaders, refusals } from '../../http/problem-reply.ts';
 import { limitReply } from '../../http/rate-limit.ts';
 import { sendHtml } from '../../http/security-headers.ts';
 import { bodyStream } from '../../http/stream-body.ts';
-import { passwordLength } from './passwords.ts';
+import { PasswordIn, UsernameIn } from './person-schemas.ts';
 import { originOf } from './session-routes.ts';
 import type { SetUp, SetUpWanted } from './set-up.ts';
 import { type SetUpPage, setUpPage, setUpPagePolicy } from './set-up-page.ts';
-import { usernameLength } from './usernames.ts';
 
 const SetUpIn = Type.Object(
   {
     token: Type.String({ minLength: 1, maxLength: 256, description: 'Printed at the start of a server that has no operator.' }),
-    username: Type.String({ minLength: usernameLength.min, maxLength: usernameLength.max }),
-    password: Type.String({ minLength: passwordLength.min, maxLength: passwordLength.max }),
+    username: UsernameIn,
+    password: PasswordIn,
   },
   {
     additionalProperties: false,
@@ -89,9 +88,6 @@ export const setUpRoutes =
       async (request, reply) => {
         const wanted = await readForm(request);
         try {
-          const { min, max } = passwordLength;
-          const length = [...wanted.password].length;
-          if (length < min || length > max) throw new Problem('bad-body', `The password must have ${min} to ${max} characters.`);
           const { username } = await setUp.setUp(wanted, originOf(request), (decision) => limitReply(reply, decision));
           return sendSetUpPage(reply.code(201), { state: 'done', username });
         } catch (error) {

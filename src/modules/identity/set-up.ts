@@ -1,15 +1,11 @@
-import { type Database, type Trx, UniqueViolation, WriteRefused } from '../../database/database.ts';
-import type { PersonRow } from '../../database/tables.ts';
+import { type Database, WriteRefused } from '../../database/database.ts';
 import type { Clock } from '../../foundation/clock.ts';
-import type { Ids } from '../../foundation/ids.ts';
 import { Problem } from '../../foundation/problem.ts';
 import { hashOf, isSameText, newSecretText, type Secret } from '../../foundation/secret.ts';
-import type { Trace } from '../trace/trace.ts';
 import type { Guess, Guessing } from './guessing.ts';
-import { type Passwords, passwordLength } from './passwords.ts';
+import { type MakePerson, orNameTaken } from './person-acts.ts';
 import type { PersonStore } from './person-store.ts';
 import type { Origin } from './sessions.ts';
-import { mustBeUsername, usernameKeyOf } from './usernames.ts';
 
 export interface SetUpWanted {
   readonly token: string;
@@ -32,52 +28,23 @@ export interface SetUp {
 export const createSetUp = ({
   database,
   store,
-  passwords,
+  makePerson,
   guessing,
-  trace,
   clock,
-  ids,
   tenantId,
 }: {
   database: Pick<Database, 'transaction'>;
   store: PersonStore;
-  passwords: Passwords;
+  makePerson: MakePerson;
   guessing: Guessing;
-  trace: Pick<Trace, 'entries'>;
   clock: Clock;
-  ids: Ids;
   tenantId: string;
 }): SetUp => {
-  const toPerson = (username: string, passwordHash: string): PersonRow => ({
-    id: ids.next('person'),
-    tenantId,
-    username: username.normalize('NFKC'),
-    usernameKey: usernameKeyOf(username),
-    passwordHash,
-    email: null,
-    pendingEmail: null,
-    displayName: null,
-    role: 'operator',
-    rolesJson: '[]',
-    state: 'active',
-    createdAt: clock.now(),
-    updatedAt: clock.now(),
-  });
-
-  const insertOperator = async (trx: Trx, person: PersonRow, origin?: Origin) => {
-    const traced = trace.entries([
-      {
-        tenantId,
-        subject: person.id,
-        kind: 'person',
-        at: clock.now(),
-        what: 'set-up',
-        who: person.id,
-        ...(origin ? { requestId: origin.requestId, place: origin.address } : { place: 'settings' }),
-      },
-    ]);
-    await trx.run([store.insertPerson(person), store.removeUnusedSetUpTokens(), ...traced]);
-  };
+  const makeOperator = ({ username, password }: { username: string; password: string }, origin?: Origin) =>
+    makePerson(
+      { tenantId, username, password, role: 'operator' },
+      { what: 'set-up', place: origin?.address ?? 'settings', requestId: origin?.requestId },
+    );
 
   const isRightToken = async (token: string): Promise<boolean> => {
     const found = await store.findUnusedSetUpToken();
@@ -89,11 +56,12 @@ export const createSetUp = ({
     async ensureFirstOperator(operator) {
       if (await store.hasOperator()) return {};
       if (operator) {
-        mustBeOperator(operator.name, operator.password.reveal());
-        const person = toPerson(operator.name, await passwords.hash(operator.password.reveal()));
-        await database.transaction(async (trx) => {
-          if (!(await store.hasOperator(trx))) await insertOperator(trx, person);
-        });
+        const { writes } = await makeOperator({ username: operator.name, password: operator.password.reveal() });
+        await orNameTaken(
+          database.transaction(async (trx) => {
+            if (!(await store.hasOperator(trx))) await trx.run([...writes, store.removeUnusedSetUpTokens()]);
+          }),
+        );
         return {};
       }
       const token = newSecretText();
@@ -115,17 +83,17 @@ export const createSetUp = ({
         (await isRightToken(token)) ? { token } : undefined,
       );
       if (!right) throw new Problem('bad-credentials', 'The set-up token is wrong, used, or replaced by a later start.');
-      mustBeUsername(username);
-      const person = toPerson(username, await passwords.hash(password));
+      const { person, writes } = await makeOperator({ username, password }, origin);
       try {
-        await database.transaction(async (trx) => {
-          if (await store.hasOperator(trx)) throw alreadySetUp();
-          await trx.run([store.useSetUpToken({ tokenHash: hashOf(token), at: clock.now() })]);
-          await insertOperator(trx, person, origin);
-        });
+        await orNameTaken(
+          database.transaction(async (trx) => {
+            if (await store.hasOperator(trx)) throw alreadySetUp();
+            const use = store.useSetUpToken({ tokenHash: hashOf(token), at: clock.now() });
+            await trx.run([use, ...writes, store.removeUnusedSetUpTokens()]);
+          }),
+        );
       } catch (error) {
         if (error instanceof WriteRefused) throw alreadySetUp();
-        if (error instanceof UniqueViolation) throw new Problem('conflict', 'The user name is taken.', { cause: error });
         throw error;
       }
       return { id: person.id, username: person.username };
@@ -134,11 +102,3 @@ export const createSetUp = ({
 };
 
 const alreadySetUp = () => new Problem('already-set-up', 'There is an operator already; sign in instead.');
-
-/** What the settings name is checked like what a request names. */
-const mustBeOperator = (name: string, password: string) => {
-  mustBeUsername(name, '/name');
-  const { min, max } = passwordLength;
-  const length = [...password].length;
-  if (length < min || length > max) throw new Problem('bad-body', `The operator's password must have ${min} to ${max} characters.`);
-};

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
-import { passwordLength } from '../passwords.ts';
 import { roles } from '../permissions.ts';
+import { PresentedPasswordIn } from '../person-schemas.ts';
 import { usernameKeyOf } from '../usernames.ts';
 import type { SignInMethodFile } from './sign-in-method.ts';
 
@@ -8,7 +8,7 @@ const schema = Type.Object(
   {
     method: Type.Literal('password'),
     username: Type.String({ minLength: 1, maxLength: 256, pattern: '^[^\\u0000-\\u001f\\u007f]*$' }),
-    password: Type.String({ minLength: 1, maxLength: passwordLength.max }),
+    password: PresentedPasswordIn,
     cookie: Type.Optional(Type.Boolean({ description: 'The refresh token comes as a cookie instead of in the body.' })),
   },
   { additionalProperties: false, title: 'A person by its password' },
