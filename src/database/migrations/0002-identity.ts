@@ -7,6 +7,8 @@ const statements = [
   `ALTER TABLE "tenants" ADD COLUMN "quotaTenant" INTEGER`,
   `ALTER TABLE "tenants" ADD COLUMN "updatedAt" INTEGER NOT NULL DEFAULT 0`,
   `ALTER TABLE "people" ADD COLUMN "pendingEmail" TEXT`,
+  `CREATE INDEX "tenantsByChange" ON "tenants" ("updatedAt")`,
+  `CREATE INDEX "tenantsSuspended" ON "tenants" ("id") WHERE "state" = 'suspended'`,
   `CREATE INDEX "peopleByChange" ON "people" ("updatedAt")`,
   `CREATE TABLE "takenNames" ("nameHash" TEXT PRIMARY KEY) WITHOUT ROWID`,
   `CREATE TABLE "foreignPeople" (

@@ -1,16 +1,18 @@
+import type { TenantRow } from '../../database/tables.ts';
 import type { Caller, Scope } from '../../foundation/caller.ts';
+import { deviceScopesOf } from './permissions.ts';
 
 /**
- * What changed about tokens that are out: sessions that were ended, callers whose scopes are others now. An entry is forgotten when
- * every token that it concerns has expired, so the list is as short as the last quarter of an hour.
+ * What changed about tokens that are out: sessions that were ended, callers whose scopes are others now, tenants that are suspended. What
+ * concerns tokens is forgotten when they have expired, so the list is as short as the last quarter of an hour.
  */
 export interface Denials {
   /** `at` is when it happened. */
   endSession(sessionId: string, at: number): void;
   changeScopes(callerId: string, scopes: ReadonlySet<Scope>, at: number): void;
-  /** From now on these tenants are suspended, and no others. */
-  suspendOnly(tenantIds: Iterable<string>): void;
-  suspend(tenantId: string): void;
+  /** The newest change of a tenant counts, whatever the order in which one hears of them. */
+  noteTenant(tenant: Pick<TenantRow, 'id' | 'state' | 'updatedAt'>): void;
+  isSuspended(tenantId: string): boolean;
   /** The caller as it counts now; undefined when its session is over or its tenant suspended. `issuedAt` is the token's. */
   judge(caller: Caller, issuedAt: number): Caller | undefined;
   /** Forgets what happened before `before`: no token of then is valid any more. */
@@ -24,7 +26,7 @@ export interface Denials {
 export const createDenials = ({ maxEntries = 100_000 }: { maxEntries?: number } = {}): Denials => {
   const ended = new Map<string, number>();
   const changed = new Map<string, { readonly scopes: ReadonlySet<Scope>; readonly at: number }>();
-  let suspended = new Set<string>();
+  const tenants = new Map<string, Pick<TenantRow, 'state' | 'updatedAt'>>();
   let refusedUpTo = 0;
 
   const dropOldest = () => {
@@ -35,7 +37,10 @@ export const createDenials = ({ maxEntries = 100_000 }: { maxEntries?: number } 
     }
   };
 
+  const isSuspended = (tenantId: string): boolean => tenants.get(tenantId)?.state === 'suspended';
+
   return {
+    isSuspended,
     endSession(sessionId, at) {
       if (ended.has(sessionId)) return;
       ended.set(sessionId, at);
@@ -46,14 +51,13 @@ export const createDenials = ({ maxEntries = 100_000 }: { maxEntries?: number } 
       if (known && known.at > at) return;
       changed.set(callerId, { scopes, at });
     },
-    suspendOnly(tenantIds) {
-      suspended = new Set(tenantIds);
-    },
-    suspend(tenantId) {
-      suspended.add(tenantId);
+    noteTenant({ id, state, updatedAt }) {
+      const known = tenants.get(id);
+      if (known && known.updatedAt > updatedAt) return;
+      tenants.set(id, { state, updatedAt });
     },
     judge(caller, issuedAt) {
-      if (issuedAt <= refusedUpTo || ended.has(caller.sessionId) || suspended.has(caller.tenantId)) return undefined;
+      if (issuedAt <= refusedUpTo || ended.has(caller.sessionId) || isSuspended(caller.tenantId)) return undefined;
       // A device may do what its person may, so a change of the person is one of the device.
       const change = changed.get(caller.personId ?? caller.id);
       return change ? { ...caller, scopes: scopesWithin(change.scopes, caller) } : caller;
@@ -61,10 +65,17 @@ export const createDenials = ({ maxEntries = 100_000 }: { maxEntries?: number } 
     forgetBefore(before) {
       for (const [sessionId, at] of ended) if (at < before) ended.delete(sessionId);
       for (const [callerId, { at }] of changed) if (at < before) changed.delete(callerId);
+      for (const [tenantId, { state, updatedAt }] of tenants) if (state === 'active' && updatedAt < before) tenants.delete(tenantId);
     },
   };
 };
 
-/** What is left of changed scopes for a session: a limited one, or that of a device, never gets more than it was given. */
-const scopesWithin = (scopes: ReadonlySet<Scope>, { scopes: given, isLimited, kind }: Caller): ReadonlySet<Scope> =>
-  isLimited || kind === 'device' ? new Set([...scopes].filter((scope) => given.has(scope))) : scopes;
+/** A device never gets more than this of what its person may do. */
+const mostOfDevices = deviceScopesOf('operator');
+
+/** What changed scopes of a caller are for one of its sessions: a limited one never gets more than it was given. */
+const scopesWithin = (scopes: ReadonlySet<Scope>, { scopes: given, isLimited, kind }: Caller): ReadonlySet<Scope> => {
+  const within = (most: ReadonlySet<Scope>) => new Set([...scopes].filter((scope) => most.has(scope)));
+  if (isLimited) return within(given);
+  return kind === 'device' ? within(mostOfDevices) : scopes;
+};

@@ -7,6 +7,8 @@ import { serviceRoutes } from './service-routes.ts';
 import { sessionRoutes } from './session-routes.ts';
 import { setUpRoutes } from './set-up-routes.ts';
 import type { SigningKeys } from './signing-keys.ts';
+import { tenantPeopleRoutes } from './tenant-people-routes.ts';
+import { tenantRoutes } from './tenant-routes.ts';
 
 const MeOut = Type.Object(
   {
@@ -53,6 +55,8 @@ const keysMaxAgeSeconds = 300;
 
 type Parts = Parameters<typeof sessionRoutes>[0] &
   Parameters<typeof serviceRoutes>[0] &
+  Parameters<typeof tenantRoutes>[0] &
+  Parameters<typeof tenantPeopleRoutes>[0] &
   Parameters<typeof setUpRoutes>[0] & {
     readonly keys: Pick<SigningKeys, 'all'>;
     readonly me: (caller: Caller) => Promise<Me>;
@@ -64,6 +68,8 @@ export const identityRoutes =
   async (app) => {
     await app.register(sessionRoutes(parts), { prefix: '/v1/sessions' });
     await app.register(serviceRoutes(parts), { prefix: '/v1/services' });
+    await app.register(tenantRoutes(parts), { prefix: '/v1/tenants' });
+    await app.register(tenantPeopleRoutes(parts), { prefix: '/v1/tenant/people' });
     await app.register(setUpRoutes(parts));
 
     app.get(

@@ -21,6 +21,7 @@ import { createMailStore } from './mail-store.ts';
 import { createMe } from './me.ts';
 import { createPasswords } from './passwords.ts';
 import { createMakePerson } from './person-acts.ts';
+import { createRemovePerson } from './person-removal.ts';
 import { createPersonStore } from './person-store.ts';
 import { createPost } from './post.ts';
 import { createScopesNow } from './scopes-now.ts';
@@ -32,6 +33,8 @@ import { createSetUp, type SetUp } from './set-up.ts';
 import { openSignInMethods } from './sign-in/all-sign-in-methods.ts';
 import { createSigningKeyStore } from './signing-key-store.ts';
 import { createSigningKeys } from './signing-keys.ts';
+import { createTenants } from './tenant-acts.ts';
+import { createTenantPeople } from './tenant-people-acts.ts';
 import { createTenantStore } from './tenant-store.ts';
 import { createWatch } from './watch.ts';
 
@@ -79,7 +82,7 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
   const { database, trace, clock, ids, log, seal, limiter, mailer, settings } = needs;
   const people = createPersonStore(database);
   const devices = createDeviceStore(database);
-  const tenants = createTenantStore(database);
+  const tenantStore = createTenantStore(database);
   const serviceStore = createServiceStore(database);
   const sessionStore = createSessionStore(database);
   const keyStore = createSigningKeyStore(database);
@@ -91,7 +94,16 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
   const issuer = settings.publicUrl ?? issuerWithoutUrl;
   const accessTokens = createAccessTokens({ keys, clock, issuer, ttlMs: accessTokenTtlMs });
   const denials = createDenials();
-  const watch = createWatch({ sessions: sessionStore, services: serviceStore, people, tenants, keys, denials, clock, accessTokenTtlMs });
+  const watch = createWatch({
+    sessions: sessionStore,
+    services: serviceStore,
+    people,
+    tenants: tenantStore,
+    keys,
+    denials,
+    clock,
+    accessTokenTtlMs,
+  });
   await watch.look();
 
   const authenticate = createAuthenticate({ accessTokens, denials, clock });
@@ -100,7 +112,7 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
   const guessing = createGuessing({ limiter });
   const post = createPost({ database, store: createMailStore(database), mailer, seal, clock, ids, log });
 
-  const scopesNow = createScopesNow({ people, devices, services: serviceStore, tenants });
+  const scopesNow = createScopesNow({ people, devices, services: serviceStore, tenants: tenantStore });
   const sessions = createSessions({
     database,
     store: sessionStore,
@@ -110,6 +122,7 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     guessing,
     methodFor: openSignInMethods({ people, services: serviceStore, passwords, clock }),
     scopesNow,
+    isSuspended: async (id) => (await tenantStore.findTenant(id))?.state === 'suspended',
     clock,
     ids,
     log,
@@ -120,6 +133,21 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
   const services = createServices({ database, store: serviceStore, sessionStore, sessions, denials, trace, clock, ids });
   const makePerson = createMakePerson({ store: people, passwords, trace, clock, ids });
   const setUp = createSetUp({ database, store: people, makePerson, guessing, clock, tenantId });
+  const removePerson = createRemovePerson({ people, devices, sessions: sessionStore });
+  const tenants = createTenants({ database, store: tenantStore, makePerson, denials, trace, clock, ids, defaultTenantId: tenantId });
+  const tenantPeople = createTenantPeople({
+    database,
+    store: people,
+    sessionStore,
+    sessions,
+    passwords,
+    makePerson,
+    removePerson,
+    denials,
+    trace,
+    clock,
+    defaultTenantId: tenantId,
+  });
   const me = createMe({ people, services: serviceStore });
 
   // A session is kept until no access token of it can be out, so that ending it can still be told to other processes.
@@ -132,7 +160,7 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
 
   return {
     authenticate,
-    routes: identityRoutes({ sessions, services, setUp, keys, me, authenticate, clock }),
+    routes: identityRoutes({ sessions, services, tenants, tenantPeople, setUp, keys, me, authenticate, clock }),
     ensureFirstOperator: setUp.ensureFirstOperator,
     idempotency: createIdempotency({ database, store: idempotencyKeys, clock }),
     defaultTenantId: async () => tenantId,

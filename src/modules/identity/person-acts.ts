@@ -30,6 +30,7 @@ export interface Making {
   readonly who?: string;
   readonly place?: string | undefined;
   readonly requestId?: string | undefined;
+  readonly detail?: object;
 }
 
 export interface PersonMade {
@@ -40,9 +41,9 @@ export interface PersonMade {
 
 /**
  * Makes the row of a person, with its name taken for ever and its first trace entry; nothing is written yet. Throws `bad-body` for a
- * name, password or address that nobody may have, and `unavailable` when too many passwords wait to be hashed.
+ * name, password or address that nobody may have (`at` is where the person stands in the body), and `unavailable` when too many passwords wait to be hashed.
  */
-export type MakePerson = (wanted: PersonWanted, making: Making) => Promise<PersonMade>;
+export type MakePerson = (wanted: PersonWanted, making: Making, at?: string) => Promise<PersonMade>;
 
 export const createMakePerson =
   ({
@@ -58,11 +59,12 @@ export const createMakePerson =
     clock: Clock;
     ids: Ids;
   }): MakePerson =>
-  async ({ tenantId, username, password, email, displayName, role, roles = [], state = 'active' }, { what, who, place, requestId }) => {
-    mustBeUsername(username);
-    if (email !== undefined) mustBeEmail(email);
-    if (displayName !== undefined) mustBeDisplayName(displayName);
-    await mustBePassword(password);
+  async (wanted, { what, who, place, requestId, detail }, at = '') => {
+    const { tenantId, username, password, email, displayName, role, roles = [], state = 'active' } = wanted;
+    mustBeUsername(username, `${at}/username`);
+    if (email !== undefined) mustBeEmail(email, `${at}/email`);
+    if (displayName !== undefined) mustBeDisplayName(displayName, `${at}/displayName`);
+    await mustBePassword(password, `${at}/password`);
     const passwordHash = await passwords.hash(password);
     const now = clock.now();
     const person: PersonRow = {
@@ -80,7 +82,7 @@ export const createMakePerson =
       createdAt: now,
       updatedAt: now,
     };
-    const entry = { tenantId, subject: person.id, kind: 'person', requestId, at: now, what, who: who ?? person.id, place };
+    const entry = { tenantId, subject: person.id, kind: 'person', requestId, at: now, what, who: who ?? person.id, place, detail };
     return {
       person,
       writes: [store.takeName({ nameHash: nameHashOf(person.usernameKey) }), store.insertPerson(person), ...trace.entries([entry])],

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { passwordLength } from './passwords.ts';
+import { type Role, roles } from './permissions.ts';
 import { displayNameLength, emailLength } from './person-fields.ts';
 import { usernameLength } from './usernames.ts';
 
@@ -24,6 +25,21 @@ export const PresentedPasswordIn = Type.String({ minLength: 1, maxLength: passwo
 export const EmailIn = Type.String({ minLength: 3, maxLength: emailLength.max, description: 'Kept as it is given.' });
 
 export const DisplayNameIn = Type.String({ minLength: 1, maxLength: displayNameLength.max });
+
+export const RoleIn = Type.Unsafe<Role>({
+  type: 'string',
+  enum: Object.keys(roles),
+  description: 'What it may do; never more than you may yourself. Operators belong to the tenant `default`.',
+});
+
+/** No control characters, line breaks or marks that turn the direction of what follows: it is shown to others. */
+export const printable = '^[^\\p{Cc}\\p{Cs}\\p{Zl}\\p{Zp}\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*$';
+
+export const AudiencesIn = Type.Array(Type.String({ minLength: 1, maxLength: 128, pattern: printable }), {
+  uniqueItems: true,
+  maxItems: 64,
+  description: 'The audiences that it belongs to.',
+});
 
 /** A token of a mail. */
 export const MailTokenIn = Type.String({ minLength: 1, maxLength: 256 });

@@ -1,7 +1,9 @@
 import type { Database, Statement, Trx } from '../../database/database.ts';
-import type { PersonRow, SetUpTokenRow, TakenNameRow } from '../../database/tables.ts';
+import type { PersonRow, RemovalRow, SetUpTokenRow, TakenNameRow } from '../../database/tables.ts';
 import { slot, template } from '../../database/template.ts';
 import type { TenantScope } from '../../foundation/caller.ts';
+import { decodeCursor, type PageRequest } from '../../foundation/page.ts';
+import { laterThanBefore } from './change-store.ts';
 
 export type PersonStore = ReturnType<typeof createPersonStore>;
 
@@ -33,6 +35,38 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
       .set({ usedAt: slot('at') })
       .where('tokenHash', '=', slot<string>('tokenHash'))
       .where('usedAt', 'is', null),
+  );
+  const updatePerson = template<PersonRow>(
+    build
+      .updateTable('people')
+      .set({
+        passwordHash: slot('passwordHash'),
+        email: slot('email'),
+        pendingEmail: slot('pendingEmail'),
+        displayName: slot('displayName'),
+        role: slot('role'),
+        rolesJson: slot('rolesJson'),
+        state: slot('state'),
+        updatedAt: slot('updatedAt'),
+      })
+      .where('id', '=', slot<string>('id'))
+      .where('tenantId', '=', slot<string>('tenantId')),
+  );
+  const removePerson = template<{ tenantId: string; id: string }>(
+    build.deleteFrom('people').where('id', '=', slot<string>('id')).where('tenantId', '=', slot<string>('tenantId')),
+  );
+  const removeForeignPerson = template<{ personId: string }>(
+    build.deleteFrom('foreignPeople').where('personId', '=', slot<string>('personId')),
+  );
+  const removeMailTokens = template<{ personId: string }>(build.deleteFrom('mailTokens').where('personId', '=', slot<string>('personId')));
+  const removeMails = template<{ personId: string }>(build.deleteFrom('mails').where('personId', '=', slot<string>('personId')));
+  const insertRemoval = template<RemovalRow>(
+    build.insertInto('removals').values({
+      subject: slot('subject'),
+      tenantId: slot('tenantId'),
+      kind: slot('kind'),
+      createdAt: slot('createdAt'),
+    }),
   );
   const removeUnusedSetUpTokens = template<object>(build.deleteFrom('setUpTokens').where('usedAt', 'is', null));
 
@@ -69,6 +103,51 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
       const tenant = await read.selectFrom('tenants').select('id').where('slug', '=', slug).executeTakeFirst();
       if (!tenant) throw new Error(`The tenant ${slug} is missing from the database.`);
       return tenant.id;
+    },
+
+    updatePerson: (row: PersonRow): Statement => ({ ...updatePerson.row(row), mustChange: 1 }),
+    removePerson: (row: { tenantId: string; id: string }): Statement => ({ ...removePerson.row(row), mustChange: 1 }),
+    /** What hangs on a person: who vouches for it elsewhere, its mails and what they carry. */
+    removeBelongings: (row: { personId: string }): Statement[] => [
+      removeForeignPerson.row(row),
+      removeMailTokens.row(row),
+      removeMails.row(row),
+    ],
+    removeMailTokens: removeMailTokens.row,
+    insertRemoval: insertRemoval.row,
+
+    /** Newest first, one more than the limit. */
+    async listPeople(scope: TenantScope, { limit, cursor }: PageRequest): Promise<PersonRow[]> {
+      const query = read
+        .selectFrom('people')
+        .selectAll()
+        .where('tenantId', '=', scope.tenantId)
+        .orderBy('id', 'desc')
+        .limit(limit + 1);
+      if (cursor === undefined) return await query.execute();
+      const [id] = decodeCursor(cursor, ['string'] as const);
+      return await query.where('id', '<', id).execute();
+    },
+
+    /** The person with the time of this change. Holds its row: nobody else changes it until the transaction ends. */
+    holdPerson: ({ query }: Pick<Trx, 'query'>, scope: TenantScope, id: string, now: number): Promise<PersonRow | undefined> =>
+      query
+        .updateTable('people')
+        .set({ updatedAt: laterThanBefore(now) })
+        .where('id', '=', id)
+        .where('tenantId', '=', scope.tenantId)
+        .returningAll()
+        .executeTakeFirst(),
+
+    /** All operators of the instance. Holds their rows, so that of two who go at once one sees that it is the last. */
+    async holdOperators({ query }: Pick<Trx, 'query'>): Promise<string[]> {
+      const rows = await query
+        .updateTable('people')
+        .set((eb) => ({ role: eb.ref('role') }))
+        .where('role', '=', 'operator')
+        .returning('id')
+        .execute();
+      return rows.map(({ id }) => id);
     },
   };
 };

@@ -3,6 +3,7 @@ import type { ServiceRow, ServiceSecretRow } from '../../database/tables.ts';
 import { slot, template } from '../../database/template.ts';
 import type { TenantScope } from '../../foundation/caller.ts';
 import { decodeCursor, type PageRequest } from '../../foundation/page.ts';
+import { laterThanBefore } from './change-store.ts';
 
 /** A secret as its tenant may see it. */
 export type SecretSeen = Pick<ServiceSecretRow, 'id' | 'serviceId' | 'createdAt' | 'lastUsedAt'>;
@@ -110,7 +111,7 @@ export const createServiceStore = ({ build, read }: Pick<Database, 'build' | 're
     async holdService({ query }: Pick<Trx, 'query'>, scope: TenantScope, id: string, now: number): Promise<HeldService | undefined> {
       const service = await query
         .updateTable('services')
-        .set({ updatedAt: now })
+        .set({ updatedAt: laterThanBefore(now) })
         .where('id', '=', id)
         .where('tenantId', '=', scope.tenantId)
         .returningAll()

@@ -157,3 +157,35 @@ test('wrong bodies are refused by name', async (context) => {
     assert.equal(problem.errors[0].at, at);
   }
 });
+
+test('a secret tells when it last signed in; refreshing is no use of it', async (context) => {
+  const { call, signIn, operatorToken, givenService, clock } = await givenServer(context);
+  const { made, session } = await givenService([]);
+  const token = await operatorToken();
+  const seen = async () => (await call('GET', `/v1/services/${made.id}`, { token })).body;
+  const before = await seen();
+  assert.deepEqual(Object.keys(before).sort(), ['authId', 'createdAt', 'id', 'name', 'scopes', 'secrets', 'updatedAt']);
+  assert.deepEqual(Object.keys(before.secrets[0]).sort(), ['createdAt', 'id', 'lastUsedAt']);
+  assert.equal(before.secrets[0].id, made.secretId);
+  clock.turn(1_000);
+  await call('POST', '/v1/sessions/refresh', { body: { refreshToken: session.refreshToken } });
+  await signIn({ method: 'secret', authId: made.authId, secret: 'wrong' });
+  assert.deepEqual(await seen(), before);
+  await signIn({ method: 'secret', authId: made.authId, secret: made.secret });
+  const [used] = (await seen()).secrets;
+  assert.ok(Date.parse(used.lastUsedAt) >= Date.parse(before.secrets[0].lastUsedAt) + 1_000);
+});
+
+test('a change that is not later by the clock than the one before counts all the same', async (context) => {
+  const { call, operatorToken, givenService, database, clock } = await givenServer(context);
+  const { made, session } = await givenService(['services:manage']);
+  const ahead = clock.now() + 60_000;
+  const { sql, parameters } = database.build.updateTable('services').set({ updatedAt: ahead }).where('id', '=', made.id).compile();
+  await database.write([{ sql, parameters }]);
+  const admin = await operatorToken();
+  for (const scopes of [['services:manage'], []])
+    assert.equal((await call('PATCH', `/v1/services/${made.id}`, { token: admin, body: { scopes } })).status, 200);
+  assert.equal((await call('GET', '/v1/services', { token: session.accessToken })).status, 403);
+  const row = await database.read.selectFrom('services').select('updatedAt').where('id', '=', made.id).executeTakeFirstOrThrow();
+  assert.equal(row.updatedAt, ahead + 2);
+});

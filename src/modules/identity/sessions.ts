@@ -45,9 +45,12 @@ export interface SessionSeen {
 }
 
 export interface Sessions {
-  /** Opens a session for who was proven; undefined when what was proven is not so any more. `method` is shown in the trace. */
+  /**
+   * Opens a session for who was proven; undefined when what was proven is not so any more. Throws `tenant-suspended`. `method` is shown in
+   * the trace.
+   */
   open(proven: Proven, origin: Origin, method: string): Promise<SessionGiven | undefined>;
-  /** Throws `bad-credentials`, the same for unknown and wrong, and `too-many`. */
+  /** Throws `bad-credentials`, the same for unknown and wrong, `too-many`, and for the right ones `tenant-suspended`. */
   signIn(body: SignInBody, origin: Origin, tell: Guess['tell']): Promise<SessionGiven>;
   /** A new pair for a token that was never used. Throws `bad-refresh-token`; a used one ends the session and everything it gave. */
   refresh(refreshToken: string, origin: Origin): Promise<SessionGiven>;
@@ -70,6 +73,7 @@ export interface SessionNeeds {
   readonly methodFor: (body: SignInBody) => SignInMethod<SignInBody>;
   /** What a caller may do now; undefined when it is gone. */
   readonly scopesNow: (caller: KnownCaller) => Promise<ReadonlySet<Scope> | undefined>;
+  readonly isSuspended: (tenantId: string) => Promise<boolean>;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
@@ -127,6 +131,10 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
 
   const open = async (proven: Proven, origin: Origin, method: string): Promise<SessionGiven> => {
     const { who, scopes, limitedTo, secretId, clientId, writes } = proven;
+    if (await needs.isSuspended(who.tenantId)) {
+      noteRefused(who, origin, { method, reason: 'the tenant is suspended' });
+      throw new Problem('tenant-suspended', 'The tenant is suspended; nobody of it can sign in.');
+    }
     const id = needs.ids.next('session');
     const now = clock.now();
     const endsAt = now + needs.sessionTtlMs;

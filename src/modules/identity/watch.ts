@@ -11,7 +11,7 @@ import type { TenantStore } from './tenant-store.ts';
 const overlapMs = 60_000;
 const pageRows = 1_000;
 
-/** Learns what other processes changed about tokens that are out: sessions ended, scopes changed, keys made. */
+/** Learns what other processes changed about tokens that are out: sessions ended, scopes changed, tenants suspended, keys made. */
 export interface Watch {
   /** After it resolves everything committed before it was called counts here. The first look goes back as far as tokens may be out. */
   look(): Promise<void>;
@@ -30,7 +30,7 @@ export const createWatch = ({
   sessions: Pick<SessionStore, 'listEndedSessions'>;
   services: Pick<ServiceStore, 'listChangedServices'>;
   people: Pick<PersonStore, 'listChangedPeople'>;
-  tenants: Pick<TenantStore, 'listSuspendedIds'>;
+  tenants: Pick<TenantStore, 'listTenantStates'>;
   keys: Pick<SigningKeys, 'reload'>;
   denials: Denials;
   clock: Clock;
@@ -61,7 +61,7 @@ export const createWatch = ({
       for (const { id, role, updatedAt } of await people.listChangedPeople(since)) {
         denials.changeScopes(id, new Set(roles[role]), updatedAt);
       }
-      denials.suspendOnly(await tenants.listSuspendedIds());
+      for (const tenant of await tenants.listTenantStates(since)) denials.noteTenant(tenant);
       denials.forgetBefore(oldest);
       await keys.reload();
       lookedAt = now;

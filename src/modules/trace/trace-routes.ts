@@ -54,7 +54,9 @@ export const traceRoutes =
         config: { access: 'trace:read' },
         schema: {
           summary: 'Everything that happened to an item',
-          description: 'For an event, delivery, service or request id, in order. It stays when the item itself is gone.',
+          description:
+            'For the id of an event, delivery, target, person, device, service, tenant or request, in order. It stays when the item itself is ' +
+            'gone. What happened to people, devices, services and tenants is seen by themselves and by those who look after the tenant.',
           tags: ['trace'],
           params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 255 }) }),
           response: { 200: TraceOut, ...refusals(400, 401, 403, 404) },

@@ -44,18 +44,34 @@ export const createTraceStore = (database: Database) => {
     /** One write with a row for each entry, in order; none for no entries. */
     insertEntries: (list: readonly TraceEntryIn[]): RepeatedStatement[] => (list.length === 0 ? [] : [insertEntry.rows(list.map(toRow))]),
 
-    /** The entries of the item, delivery or request that `id` names; of several events with this id the caller's own, else the newest. */
+    /**
+     * The entries of the item, delivery or request that `id` names; of several events with this id the caller's own, else the newest. Ids of
+     * ours come before those that sources gave, so that no event hides what a caller did by bearing its id.
+     */
     async findEntries(caller: Caller, id: string): Promise<readonly StoredEntry[]> {
       const inTenant = () => read.selectFrom('traceEntries').selectAll().where('tenantId', '=', caller.tenantId);
+      const ofSubject = (subject: string) => inTenant().where('subject', '=', subject).orderBy('seq').limit(maxEntriesShown).execute();
+      const ofOurs = await ofSubject(id);
+      if (ofOurs.length > 0) return ofOurs;
       const opened = await inTenant().where('itemId', '=', id).orderBy('seq', 'desc').limit(100).execute();
       const opening = opened.find((entry) => entry.who === caller.id) ?? opened[0];
-      const subject = opening?.subject ?? id;
-      const ofSubject = await inTenant().where('subject', '=', subject).orderBy('seq').limit(maxEntriesShown).execute();
-      if (ofSubject.length > 0) return ofSubject;
+      if (opening) return await ofSubject(opening.subject);
       const ofDelivery = await inTenant().where('deliveryId', '=', id).orderBy('seq').limit(maxEntriesShown).execute();
       if (ofDelivery.length > 0) return ofDelivery;
       return await inTenant().where('requestId', '=', id).orderBy('seq').limit(maxEntriesShown).execute();
     },
+
+    /** What happened to a tenant itself, whosever reads it. */
+    findEntriesOfTenant: (tenantId: string): Promise<readonly StoredEntry[]> =>
+      read
+        .selectFrom('traceEntries')
+        .selectAll()
+        .where('subject', '=', tenantId)
+        .where('tenantId', '=', tenantId)
+        .where('kind', '=', 'tenant')
+        .orderBy('seq')
+        .limit(maxEntriesShown)
+        .execute(),
 
     async entriesOfDeliveries(
       { tenantId }: TenantScope,

@@ -25,7 +25,7 @@ export interface ItemTrace {
 export interface Trace {
   /** One write with a row for each entry (none for an empty list), for the transaction of the change that they tell of. */
   entries(list: readonly TraceEntryIn[]): RepeatedStatement[];
-  /** Everything that happened to an item, in order. Throws `not-found`. */
+  /** Everything that happened to an item, in order, as far as the caller may see it. Throws `not-found`. */
   get(caller: Caller, id: string): Promise<ItemTrace>;
   /** The entries of deliveries, by their id, in order. */
   ofDeliveries(scope: TenantScope, deliveryIds: readonly string[]): Promise<ReadonlyMap<string, readonly StoredEntry[]>>;
@@ -40,20 +40,34 @@ export interface Trace {
 
 export { type StoredEntry, type TraceEntryIn, type TraceWhat, traceWords } from './trace-entry.ts';
 
-/** Who may see the traces of other callers of its tenant, with their addresses; everybody sees those of the tenant's items. */
-const seesCallers: Scope = 'people:manage';
-const callerKinds: ReadonlySet<string> = new Set(['session', 'person', 'device', 'service']);
+/**
+ * What is needed, one of these, to see what happened to others of the tenant, with their addresses: each sees what happened to itself and
+ * what it did. The traces of the tenant's other items are for everybody.
+ */
+const neededToSee: Readonly<Record<string, readonly Scope[]>> = {
+  session: ['people:manage'],
+  person: ['people:manage'],
+  device: ['people:manage'],
+  service: ['people:manage', 'services:manage'],
+  tenant: ['people:manage', 'tenants:manage'],
+};
+
+/** Asked of each entry: those of one request may be of several callers. */
+const maySee = (caller: Caller, { kind, subject, who }: StoredEntry): boolean => {
+  const needed = neededToSee[kind];
+  const isOwn = subject === caller.id || who === caller.id;
+  return needed === undefined || isOwn || needed.some((scope) => caller.scopes.has(scope));
+};
 
 export const createTrace = ({ database }: { database: Database }): Trace => {
   const store = createTraceStore(database);
   return {
     entries: store.insertEntries,
     async get(caller, id) {
-      const found = await store.findEntries(caller, id);
-      const first = found[0];
-      const isOwn = found.some((entry) => entry.who === caller.id || entry.subject === caller.id);
-      const mayNotSee = first && callerKinds.has(first.kind) && !isOwn && !caller.scopes.has(seesCallers);
-      if (!first || mayNotSee) throw new Problem('not-found', `There is no trace of ${id}.`);
+      const inTenant = (await store.findEntries(caller, id)).filter((entry) => maySee(caller, entry));
+      const isElsewhere = inTenant.length === 0 && caller.scopes.has('tenants:manage');
+      const found = isElsewhere ? await store.findEntriesOfTenant(id) : inTenant;
+      if (found.length === 0) throw new Problem('not-found', `There is no trace of ${id}.`);
       return { id, kind: kindOf(id, found), state: stateOf(id, found), entries: found.map(toEntry) };
     },
     ofDeliveries: store.entriesOfDeliveries,
