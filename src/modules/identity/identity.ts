@@ -12,13 +12,18 @@ import { type Authenticate, createAuthenticate } from './authenticate.ts';
 import { cleanUp } from './cleaning.ts';
 import { createAccessTokens, issuerWithoutUrl } from './credentials/access-token.ts';
 import { createDenials } from './denials.ts';
+import { createAdoptDevice } from './device-adoption.ts';
 import { createDeviceStore } from './device-store.ts';
+import { createDevices } from './devices.ts';
+import { createExpiryStore } from './expiry-store.ts';
 import { createGuessing } from './guessing.ts';
 import { createIdempotency, type Idempotency } from './idempotency.ts';
 import { createIdempotencyKeyStore } from './idempotency-store.ts';
 import { identityRoutes } from './identity-routes.ts';
 import { createMailStore } from './mail-store.ts';
 import { createMe } from './me.ts';
+import { createPairingStore } from './pairing-store.ts';
+import { createPairings } from './pairings.ts';
 import { createPasswords } from './passwords.ts';
 import { createPersonStore } from './person-store.ts';
 import { createPost } from './post.ts';
@@ -38,6 +43,7 @@ export interface IdentitySettings {
   readonly accessTokenTtlMs: number;
   readonly refreshTokenTtlMs: number;
   readonly sessionTtlMs: number;
+  readonly pinTtlMs: number;
   /** Whether a session is refreshed only from the address where it was opened. */
   readonly sessionBinding: 'address' | 'off';
   /** The issuer of access tokens; without it they name `entrepot`. */
@@ -77,7 +83,7 @@ const dayMs = 24 * 60 * 60 * 1000;
 export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> => {
   const { database, trace, clock, ids, log, seal, limiter, mailer, settings } = needs;
   const people = createPersonStore(database);
-  const devices = createDeviceStore(database);
+  const deviceStore = createDeviceStore(database);
   const tenants = createTenantStore(database);
   const serviceStore = createServiceStore(database);
   const sessionStore = createSessionStore(database);
@@ -99,7 +105,20 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
   const guessing = createGuessing({ limiter });
   const post = createPost({ database, store: createMailStore(database), mailer, seal, clock, ids, log });
 
-  const scopesNow = createScopesNow({ people, devices, services: serviceStore, tenants });
+  const pairings = createPairings({
+    database,
+    store: createPairingStore(database),
+    people,
+    tenants,
+    post,
+    limiter,
+    seal,
+    clock,
+    ids,
+    pinTtlMs: settings.pinTtlMs,
+  });
+  const adoptDevice = createAdoptDevice({ store: deviceStore, sessionStore, clock, ids });
+  const scopesNow = createScopesNow({ people, devices: deviceStore, services: serviceStore, tenants });
   const sessions = createSessions({
     database,
     store: sessionStore,
@@ -107,8 +126,9 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     accessTokens,
     denials,
     guessing,
-    methodFor: openSignInMethods({ people, services: serviceStore, passwords, clock }),
+    methodFor: openSignInMethods({ people, services: serviceStore, passwords, tenants, pairings, adoptDevice, clock }),
     scopesNow,
+    markUsed: ({ kind, tenantId, id }, at) => (kind === 'device' ? [deviceStore.markDeviceUsed({ tenantId, id, at })] : []),
     clock,
     ids,
     log,
@@ -117,8 +137,9 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     isBoundToAddress: settings.sessionBinding === 'address',
   });
   const services = createServices({ database, store: serviceStore, sessionStore, sessions, denials, trace, clock, ids });
+  const devices = createDevices({ database, store: deviceStore, sessionStore, sessions, trace, clock });
   const setUp = createSetUp({ database, store: people, passwords, guessing, trace, clock, ids, tenantId });
-  const me = createMe({ people, services: serviceStore });
+  const me = createMe({ people, devices: deviceStore, services: serviceStore });
 
   // A session is kept until no access token of it can be out, so that ending it can still be told to other processes.
   const cleaning = [
@@ -126,11 +147,12 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     { remove: sessionStore.removeExpiredSessions, keptMs: accessTokenTtlMs + dayMs },
     { remove: idempotencyKeys.removeExpiredKeys, keptMs: 0 },
     { remove: keyStore.removeExpiredKeys, keptMs: 0 },
+    ...createExpiryStore(database).removals.map((remove) => ({ remove, keptMs: 0 })),
   ];
 
   return {
     authenticate,
-    routes: identityRoutes({ sessions, services, setUp, keys, me, authenticate, clock }),
+    routes: identityRoutes({ sessions, services, devices, pairings, setUp, keys, me, authenticate, clock }),
     ensureFirstOperator: setUp.ensureFirstOperator,
     idempotency: createIdempotency({ database, store: idempotencyKeys, clock }),
     defaultTenantId: async () => tenantId,
