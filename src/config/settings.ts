@@ -132,6 +132,12 @@ export const settingTable = {
     parse: duration('1s', '3650d'),
     doc: 'However often it is refreshed, a session ends so long after it was opened.',
   }),
+  pinTtlMs: setting({
+    env: 'ENTREPOT_PIN_TTL',
+    fallback: '5m',
+    parse: duration('1s', '1d'),
+    doc: 'How long a PIN that pairs a device is good. Wrong PINs lock a device id for this time and ten minutes.',
+  }),
   sessionBinding: setting({
     env: 'ENTREPOT_SESSION_BINDING',
     fallback: 'address',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { format, inspect } from 'node:util';
 import fc from 'fast-check';
-import { createRandomHex, createSeal, hashOf, isSameText, newSecretText, Secret } from './secret.ts';
+import { createRandomHex, createSeal, hashOf, isSameText, newPin, newSecretText, Secret } from './secret.ts';
 
 test('a secret is not printed by accident', () => {
   const secret = new Secret('hunter2');
@@ -63,4 +63,23 @@ test('a sealed text cannot be read, moved to another purpose, opened with anothe
   }
   assert.throws(() => seal.open('v1.', 'target:1'));
   assert.throws(() => seal.open(`v1.${bytes.subarray(0, 20).toString('base64url')}`, 'target:1'));
+});
+
+test('a PIN has four digits, leading zeros among them, and none comes up more often than by chance', () => {
+  const made = Array.from({ length: 20_000 }, newPin);
+  for (const pin of made) assert.match(pin, /^[0-9]{4}$/);
+  for (let place = 0; place < 4; place += 1) {
+    for (const digit of '0123456789') {
+      const times = made.filter((pin) => pin.charAt(place) === digit).length;
+      assert.ok(times > 1_600 && times < 2_400, `${digit} at ${place}: ${times}`); // 2,000 and more than nine standard deviations
+    }
+  }
+});
+
+test('a keyed hash tells nothing without the key, and nothing about the same text kept for another purpose', () => {
+  const seal = createSeal(new Secret('a key'));
+  const mac = seal.mac('0042', 'pin:1');
+  assert.equal(mac, createSeal(new Secret('a key')).mac('0042', 'pin:1'), 'the same after a restart');
+  const others = [seal.mac('0043', 'pin:1'), seal.mac('0042', 'pin:2'), createSeal(new Secret('another key')).mac('0042', 'pin:1')];
+  assert.equal(new Set([mac, hashOf('0042'), ...others]).size, 5);
 });

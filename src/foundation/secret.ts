@@ -1,4 +1,14 @@
-import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes, randomFillSync, timingSafeEqual } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  hkdfSync,
+  randomBytes,
+  randomFillSync,
+  randomInt,
+  timingSafeEqual,
+} from 'node:crypto';
 import { inspect } from 'node:util';
 
 /** A text that must not be printed by accident: logs, JSON and templates show `[secret]`. */
@@ -30,6 +40,9 @@ export class Secret {
 /** A new secret of 256 random bits, base64url, for machines; people's passwords are another matter (argon2). */
 export const newSecretText = (): string => randomBytes(32).toString('base64url');
 
+/** Four random digits, each of the ten thousand as likely as any other; for people who read them from one screen and type them into another. */
+export const newPin = (): string => String(randomInt(10_000)).padStart(4, '0');
+
 /**
  * Makes texts of `bytes` random bytes in hexadecimal, for what has to be unique but not secret, such as trace ids. Random bytes are fetched
  * for many texts at once: fetching them costs the same for 32 bytes as for thousands.
@@ -54,16 +67,19 @@ export const hashOf = (text: string): string => createHash('sha256').update(text
 export const isSameText = (one: string, other: string): boolean =>
   timingSafeEqual(createHash('sha256').update(one).digest(), createHash('sha256').update(other).digest());
 
-/** Encrypts what must be readable again (signing keys, target secrets) before it goes to disk. */
+/** What goes to disk under the server's secret key: encrypted what must be readable again, keyed what must only be compared. */
 export interface Seal {
   /** AES-256-GCM with a fresh nonce; `purpose` is bound in, so that a sealed text cannot be moved to another place. */
   seal(text: string, purpose: string): string;
   /** Throws when the text was changed, sealed for another purpose or with another key. */
   open(sealed: string, purpose: string): string;
+  /** HMAC-SHA-256, base64url, for what is too short to be hashed: without the key nobody finds the text by trying all there are. */
+  mac(text: string, purpose: string): string;
 }
 
 export const createSeal = (secretKey: Secret): Seal => {
   const key = Buffer.from(hkdfSync('sha256', secretKey.reveal(), 'entrepot', 'seal', 32));
+  const macKey = Buffer.from(hkdfSync('sha256', secretKey.reveal(), 'entrepot', 'mac', 32));
   return {
     seal(text, purpose) {
       const nonce = randomBytes(12);
@@ -76,6 +92,10 @@ export const createSeal = (secretKey: Secret): Seal => {
       const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12), { authTagLength: 16 });
       decipher.setAAD(Buffer.from(purpose)).setAuthTag(bytes.subarray(12, 28));
       return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8');
+    },
+    mac(text, purpose) {
+      const keyOfPurpose = createHmac('sha256', macKey).update(purpose).digest();
+      return createHmac('sha256', keyOfPurpose).update(text).digest('base64url');
     },
   };
 };

@@ -77,6 +77,18 @@ export const limiterContract = (name: string, open: (clock: Clock) => Promise<Li
     assert.equal((await limiter.peek(policy, 'a')).remaining, 3);
   });
 
+  test(`${name}: what is given back is what was taken last, so what was taken before goes on counting for its time`, async () => {
+    const clock = createHandClock();
+    const limiter = await open(clock);
+    await limiter.take(policy, 'a', 2);
+    clock.turn(4_000);
+    await limiter.take(policy, 'a');
+    await limiter.giveBack(policy, 'a');
+    assert.equal((await limiter.peek(policy, 'a', 3)).resetMs, 6_000);
+    clock.turn(6_000);
+    assert.equal((await limiter.peek(policy, 'a')).remaining, 3);
+  });
+
   test(`${name}: a reset forgets what was taken`, async () => {
     const limiter = await open(createHandClock());
     await limiter.take(policy, 'a', 3);

@@ -10,3 +10,8 @@ export const addressGroup = (address: string): string => {
     .map((part) => part.toString(16))
     .join(':')}::/64`;
 };
+
+/** Whether two texts name one address: of IPv6 there are many ways to write it. */
+export const isSameAddress = (one: string, other: string): boolean => plainOf(one) === plainOf(other);
+
+const plainOf = (address: string): string => (ipaddr.isValid(address) ? ipaddr.process(address).toString() : address);

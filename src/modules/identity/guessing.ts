@@ -12,23 +12,26 @@ export const addressLimit: LimitPolicy = { name: 'sign-in-address', limit: 100, 
 /** More than this do not wait for the outcome of others' tries. */
 const maxWaiting = 1_000;
 
+/** What a failure is counted by. */
+export interface Counted {
+  readonly policy: LimitPolicy;
+  readonly key: string;
+}
+
 export interface Guess {
   /** What is guessed at: a user name or an `authId`. */
   readonly name: string;
   readonly address: string;
+  /** A limit of failures from all addresses together, for what is so short that many addresses could find it. Being right forgets them. */
+  readonly everywhere?: Counted | undefined;
   /** Told before the try, so that the answer can show how many are left. May throw. */
   tell(decision: LimitDecision): void;
-}
-
-interface Counted {
-  readonly policy: LimitPolicy;
-  readonly key: string;
 }
 
 export interface Guessing {
   /**
    * Lets `attempt` try where this name and address have failures left; throws `too-many` where not, also for the right secret, while
-   * other addresses go on. Only tries that end in undefined count.
+   * other addresses go on (unless the limit `everywhere` is what is used up). Only tries that end in undefined count.
    */
   guard<T extends object>(guess: Guess, attempt: () => Promise<T | undefined>): Promise<T | undefined>;
 }
@@ -97,26 +100,31 @@ export const createGuessing = ({ limiter }: { limiter: Limiter }): Guessing => {
   };
 
   return {
-    async guard({ name, address, tell }, attempt) {
+    async guard({ name, address, everywhere, tell }, attempt) {
       const group = addressGroup(address);
-      // The address first: whoever is refused there cannot fill the counters of names.
+      // The address first: whoever is refused there cannot fill the counters of names and devices.
       const counters = [
         { policy: addressLimit, key: group },
         { policy: nameLimit, key: `${hashOf(name)} ${group}` },
+        ...(everywhere ? [everywhere] : []),
       ];
       const decision = await takeAll(counters);
       if (!decision.isAllowed) {
         tell(decision);
         throw new Problem('too-many', 'Too many failed tries; wait and try again.', { retryAfterMs: decision.resetMs });
       }
-      let isFailure = false;
+      let [isFailure, isForgotten] = [false, false];
       try {
         tell(decision);
         const outcome = await attempt();
         isFailure = outcome === undefined;
+        if (!isFailure && everywhere) {
+          await limiter.reset(everywhere.policy, everywhere.key);
+          isForgotten = true;
+        }
         return outcome;
       } finally {
-        for (const counted of counters) await end(counted, !isFailure);
+        for (const counted of counters) await end(counted, !isFailure && !(isForgotten && counted === everywhere));
       }
     },
   };

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Caller } from '../../foundation/caller.ts';
 import { callerOf } from '../../http/access.ts';
+import { deviceRoutes } from './device-routes.ts';
 import type { Me } from './me.ts';
 import { serviceRoutes } from './service-routes.ts';
 import { sessionRoutes } from './session-routes.ts';
@@ -16,7 +17,7 @@ const MeOut = Type.Object(
     kind: Type.String({ description: '`person`, `device` or `service`.' }),
     username: Type.Optional(Type.String()),
     email: Type.Optional(Type.String()),
-    displayName: Type.Optional(Type.String({ description: 'Of a service its name.' })),
+    displayName: Type.Optional(Type.String({ description: 'Of a service or device its name.' })),
     tenantId: Type.String(),
     role: Type.Optional(Type.String({ description: 'What a person may do: `viewer`, `member`, `admin` or `operator`.' })),
     roles: Type.Optional(Type.Array(Type.String(), { description: 'The audiences that a person belongs to.' })),
@@ -57,6 +58,7 @@ type Parts = Parameters<typeof sessionRoutes>[0] &
   Parameters<typeof serviceRoutes>[0] &
   Parameters<typeof tenantRoutes>[0] &
   Parameters<typeof tenantPeopleRoutes>[0] &
+  Parameters<typeof deviceRoutes>[0] &
   Parameters<typeof setUpRoutes>[0] & {
     readonly keys: Pick<SigningKeys, 'all'>;
     readonly me: (caller: Caller) => Promise<Me>;
@@ -70,6 +72,7 @@ export const identityRoutes =
     await app.register(serviceRoutes(parts), { prefix: '/v1/services' });
     await app.register(tenantRoutes(parts), { prefix: '/v1/tenants' });
     await app.register(tenantPeopleRoutes(parts), { prefix: '/v1/tenant/people' });
+    await app.register(deviceRoutes(parts), { prefix: '/v1/devices' });
     await app.register(setUpRoutes(parts));
 
     app.get(

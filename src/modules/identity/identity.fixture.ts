@@ -10,7 +10,7 @@ import { silentLog } from '../../foundation/log.ts';
 import { createSeal, Secret } from '../../foundation/secret.ts';
 import { createServer } from '../../http/server.ts';
 import { openLimiter } from '../../limits/open-limiter.ts';
-import { createLogMailer } from '../../mail/log-mailer.ts';
+import type { Mail } from '../../mail/mailer.ts';
 import { createTrace } from '../trace/trace.ts';
 import { createIdentity, type Identity, type IdentityNeeds, type IdentitySettings } from './identity.ts';
 
@@ -48,6 +48,8 @@ export const givenDatabase = async (context: TestContext, clock: Clock): Promise
 
 export interface GivenIdentity extends IdentityNeeds {
   readonly clock: ReturnType<typeof createTurnableClock>;
+  /** The mails that were sent, once a process with workers sends them. */
+  readonly mails: readonly Mail[];
   /** Another process on the same database. */
   another(settings?: Partial<IdentitySettings>): ReturnType<typeof createIdentity>;
 }
@@ -56,6 +58,7 @@ export interface GivenIdentity extends IdentityNeeds {
 export const givenNeeds = async (context: TestContext, settings: Partial<IdentitySettings> = {}): Promise<GivenIdentity> => {
   const clock = createTurnableClock();
   const database = await givenDatabase(context, clock);
+  const mails: Mail[] = [];
   const needs: IdentityNeeds = {
     database,
     trace: createTrace({ database }),
@@ -63,17 +66,18 @@ export const givenNeeds = async (context: TestContext, settings: Partial<Identit
     ids: createIds(clock.now),
     log: silentLog,
     seal: givenSeal(),
-    mailer: createLogMailer({ from: 'Entrepot <entrepot@localhost>', print: () => {} }),
+    mailer: { send: async (mail) => void mails.push(mail), check: async () => {}, close: async () => {} },
     limiter: await openLimiter({ url: 'memory:', clock }),
     settings: {
       accessTokenTtlMs: 900_000,
       refreshTokenTtlMs: 30 * 86_400_000,
       sessionTtlMs: 365 * 86_400_000,
+      pinTtlMs: 300_000,
       sessionBinding: 'address',
       ...settings,
     },
   };
-  return { ...needs, clock, another: (others = {}) => createIdentity({ ...needs, settings: { ...needs.settings, ...others } }) };
+  return { ...needs, clock, mails, another: (others = {}) => createIdentity({ ...needs, settings: { ...needs.settings, ...others } }) };
 };
 
 /** A real server on a free port that serves nothing but identity, with an operator `ada`. */

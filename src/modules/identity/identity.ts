@@ -12,13 +12,18 @@ import { type Authenticate, createAuthenticate } from './authenticate.ts';
 import { cleanUp } from './cleaning.ts';
 import { createAccessTokens, issuerWithoutUrl } from './credentials/access-token.ts';
 import { createDenials } from './denials.ts';
+import { createAdoptDevice } from './device-adoption.ts';
 import { createDeviceStore } from './device-store.ts';
+import { createDevices } from './devices.ts';
+import { createExpiryStore } from './expiry-store.ts';
 import { createGuessing } from './guessing.ts';
 import { createIdempotency, type Idempotency } from './idempotency.ts';
 import { createIdempotencyKeyStore } from './idempotency-store.ts';
 import { identityRoutes } from './identity-routes.ts';
 import { createMailStore } from './mail-store.ts';
 import { createMe } from './me.ts';
+import { createPairingStore } from './pairing-store.ts';
+import { createPairings } from './pairings.ts';
 import { createPasswords } from './passwords.ts';
 import { createMakePerson } from './person-acts.ts';
 import { createRemovePerson } from './person-removal.ts';
@@ -42,6 +47,7 @@ export interface IdentitySettings {
   readonly accessTokenTtlMs: number;
   readonly refreshTokenTtlMs: number;
   readonly sessionTtlMs: number;
+  readonly pinTtlMs: number;
   /** Whether a session is refreshed only from the address where it was opened. */
   readonly sessionBinding: 'address' | 'off';
   /** The issuer of access tokens; without it they name `entrepot`. */
@@ -81,7 +87,7 @@ const dayMs = 24 * 60 * 60 * 1000;
 export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> => {
   const { database, trace, clock, ids, log, seal, limiter, mailer, settings } = needs;
   const people = createPersonStore(database);
-  const devices = createDeviceStore(database);
+  const deviceStore = createDeviceStore(database);
   const tenantStore = createTenantStore(database);
   const serviceStore = createServiceStore(database);
   const sessionStore = createSessionStore(database);
@@ -112,7 +118,20 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
   const guessing = createGuessing({ limiter });
   const post = createPost({ database, store: createMailStore(database), mailer, seal, clock, ids, log });
 
-  const scopesNow = createScopesNow({ people, devices, services: serviceStore, tenants: tenantStore });
+  const pairings = createPairings({
+    database,
+    store: createPairingStore(database),
+    people,
+    tenants: tenantStore,
+    post,
+    limiter,
+    seal,
+    clock,
+    ids,
+    pinTtlMs: settings.pinTtlMs,
+  });
+  const adoptDevice = createAdoptDevice({ store: deviceStore, sessionStore, clock, ids });
+  const scopesNow = createScopesNow({ people, devices: deviceStore, services: serviceStore, tenants: tenantStore });
   const sessions = createSessions({
     database,
     store: sessionStore,
@@ -120,9 +139,10 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     accessTokens,
     denials,
     guessing,
-    methodFor: openSignInMethods({ people, services: serviceStore, passwords, clock }),
+    methodFor: openSignInMethods({ people, services: serviceStore, passwords, tenants: tenantStore, pairings, adoptDevice, clock }),
     scopesNow,
     isSuspended: async (id) => (await tenantStore.findTenant(id))?.state === 'suspended',
+    markUsed: ({ kind, tenantId, id }, at) => (kind === 'device' ? [deviceStore.markDeviceUsed({ tenantId, id, at })] : []),
     clock,
     ids,
     log,
@@ -133,7 +153,7 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
   const services = createServices({ database, store: serviceStore, sessionStore, sessions, denials, trace, clock, ids });
   const makePerson = createMakePerson({ store: people, passwords, trace, clock, ids });
   const setUp = createSetUp({ database, store: people, makePerson, guessing, clock, tenantId });
-  const removePerson = createRemovePerson({ people, devices, sessions: sessionStore });
+  const removePerson = createRemovePerson({ people, devices: deviceStore, sessions: sessionStore });
   const tenants = createTenants({ database, store: tenantStore, makePerson, denials, trace, clock, ids, defaultTenantId: tenantId });
   const tenantPeople = createTenantPeople({
     database,
@@ -148,7 +168,8 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     clock,
     defaultTenantId: tenantId,
   });
-  const me = createMe({ people, services: serviceStore });
+  const devices = createDevices({ database, store: deviceStore, sessionStore, sessions, trace, clock });
+  const me = createMe({ people, devices: deviceStore, services: serviceStore });
 
   // A session is kept until no access token of it can be out, so that ending it can still be told to other processes.
   const cleaning = [
@@ -156,11 +177,12 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     { remove: sessionStore.removeExpiredSessions, keptMs: accessTokenTtlMs + dayMs },
     { remove: idempotencyKeys.removeExpiredKeys, keptMs: 0 },
     { remove: keyStore.removeExpiredKeys, keptMs: 0 },
+    ...createExpiryStore(database).removals.map((remove) => ({ remove, keptMs: 0 })),
   ];
 
   return {
     authenticate,
-    routes: identityRoutes({ sessions, services, tenants, tenantPeople, setUp, keys, me, authenticate, clock }),
+    routes: identityRoutes({ sessions, services, devices, pairings, tenants, tenantPeople, setUp, keys, me, authenticate, clock }),
     ensureFirstOperator: setUp.ensureFirstOperator,
     idempotency: createIdempotency({ database, store: idempotencyKeys, clock }),
     defaultTenantId: async () => tenantId,

@@ -1,5 +1,6 @@
 import type { Caller, Scope } from '../../foundation/caller.ts';
 import { Problem } from '../../foundation/problem.ts';
+import type { DeviceStore } from './device-store.ts';
 import type { PersonStore } from './person-store.ts';
 import type { ServiceStore } from './service-store.ts';
 
@@ -18,7 +19,15 @@ export interface Me {
 
 /** Who the caller is and what its session may do. Throws `bad-token` when it was removed a moment ago. */
 export const createMe =
-  ({ people, services }: { people: Pick<PersonStore, 'findPerson'>; services: Pick<ServiceStore, 'findService'> }) =>
+  ({
+    people,
+    devices,
+    services,
+  }: {
+    people: Pick<PersonStore, 'findPerson'>;
+    devices: Pick<DeviceStore, 'findDevice'>;
+    services: Pick<ServiceStore, 'findService'>;
+  }) =>
   async (caller: Caller): Promise<Me> => {
     const { id, kind, tenantId } = caller;
     const known = { id, kind, tenantId, scopes: [...caller.scopes] };
@@ -40,8 +49,11 @@ export const createMe =
         if (!service) throw gone();
         return { ...known, displayName: service.name };
       }
-      case 'device':
-        return known;
+      case 'device': {
+        const device = await devices.findDevice(caller, id);
+        if (!device) throw gone();
+        return { ...known, ...(device.name === null ? {} : { displayName: device.name }) };
+      }
       default:
         return kind satisfies never;
     }

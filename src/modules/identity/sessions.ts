@@ -1,4 +1,4 @@
-import { type Database, type Write, WriteRefused, type WriteResult } from '../../database/database.ts';
+import { type Database, UniqueViolation, type Write, WriteRefused, type WriteResult } from '../../database/database.ts';
 import type { SessionRow } from '../../database/tables.ts';
 import type { Caller, Scope } from '../../foundation/caller.ts';
 import { type Clock, toRfc3339 } from '../../foundation/clock.ts';
@@ -8,6 +8,7 @@ import { type Page, type PageRequest, toPage } from '../../foundation/page.ts';
 import { Problem } from '../../foundation/problem.ts';
 import { hashOf, newSecretText } from '../../foundation/secret.ts';
 import type { Trace, TraceEntryIn } from '../trace/trace.ts';
+import { isSameAddress } from './addresses.ts';
 import type { AccessTokens } from './credentials/access-token.ts';
 import type { Denials } from './denials.ts';
 import type { Guess, Guessing } from './guessing.ts';
@@ -74,6 +75,8 @@ export interface SessionNeeds {
   /** What a caller may do now; undefined when it is gone. */
   readonly scopesNow: (caller: KnownCaller) => Promise<ReadonlySet<Scope> | undefined>;
   readonly isSuspended: (tenantId: string) => Promise<boolean>;
+  /** What notes that the caller used its session; refused by the database when the caller is gone. */
+  readonly markUsed: (caller: KnownCaller, at: number) => readonly Write[];
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
@@ -102,16 +105,16 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
   const newRefreshToken = (sessionId: string, endsAt: number) => {
     const text = newSecretText();
     const expiresAt = Math.min(clock.now() + needs.refreshTokenTtlMs, endsAt);
-    return { text, expiresAt, row: { tokenHash: hashOf(text), sessionId, usedAt: null, expiresAt } };
+    return { text, expiresAt, endsAt, row: { tokenHash: hashOf(text), sessionId, usedAt: null, expiresAt } };
   };
 
   const give = (
     who: KnownCaller,
     sessionId: string,
     { scopes, isLimited }: SessionScopes,
-    refresh: { text: string; expiresAt: number },
+    refresh: { text: string; expiresAt: number; endsAt: number },
   ): SessionGiven => {
-    const access = needs.accessTokens.issue({ ...who, sessionId, scopes, isLimited });
+    const access = needs.accessTokens.issue({ ...who, sessionId, scopes, isLimited }, refresh.endsAt);
     return {
       id: sessionId,
       tokenType: 'Bearer',
@@ -130,7 +133,7 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
   };
 
   const open = async (proven: Proven, origin: Origin, method: string): Promise<SessionGiven> => {
-    const { who, scopes, limitedTo, secretId, clientId, writes } = proven;
+    const { who, scopes, limitedTo, secretId, clientId, writes, ends = [], traced = [] } = proven;
     if (await needs.isSuspended(who.tenantId)) {
       noteRefused(who, origin, { method, reason: 'the tenant is suspended' });
       throw new Problem('tenant-suspended', 'The tenant is suspended; nobody of it can sign in.');
@@ -155,12 +158,15 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
       endsAt,
       revokedAt: null,
     };
-    await database.write([
+    const acts = traced.map((act) => ({ ...act, at: now, requestId: origin.requestId, place: origin.address }));
+    const results = await database.write([
+      ...ends,
       ...writes,
       store.insertSession(row),
       store.insertRefreshToken(refresh.row),
-      ...needs.trace.entries([entry(who, origin, 'signed-in', { session: id, method })]),
+      ...needs.trace.entries([...acts, entry(who, origin, 'signed-in', { session: id, method })]),
     ]);
+    for (const ended of results.slice(0, ends.length)) noteEnded(ended);
     return give(who, id, limit(scopes, limitedTo), refresh);
   };
 
@@ -195,7 +201,7 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
       throw badRefreshToken();
     }
     if (session.revokedAt !== null || found.expiresAt <= clock.now()) throw badRefreshToken();
-    if (needs.isBoundToAddress && session.address !== origin.address) {
+    if (needs.isBoundToAddress && !isSameAddress(session.address, origin.address)) {
       noteRefused(who, origin, { session: session.id, reason: 'refreshed from another address than it was opened from' });
       throw badRefreshToken();
     }
@@ -207,13 +213,14 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
 
     async signIn(body, origin, tell) {
       const method = needs.methodFor(body);
-      const session = await needs.guessing.guard({ name: method.nameOf(body), address: origin.address, tell }, async () => {
+      const guess = { name: method.nameOf(body), address: origin.address, everywhere: method.limitOf?.(body), tell };
+      const session = await needs.guessing.guard(guess, async () => {
         const proof = await method.prove(body);
         if (proof.outcome === 'proven') return await openOrRefuse(() => open(proof, origin, body.method));
         if (proof.who) noteRefused(proof.who, origin, { method: body.method });
         return undefined;
       });
-      if (!session) throw new Problem('bad-credentials', 'The name does not exist, or the secret or password is wrong.');
+      if (!session) throw new Problem('bad-credentials', 'The name does not exist, or the secret, password or PIN is wrong.');
       return session;
     },
 
@@ -229,6 +236,7 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
           store.useRefreshToken({ tokenHash, at }),
           store.prolongSession({ id: session.id, at, refreshExpiresAt: refresh.expiresAt }),
           store.insertRefreshToken(refresh.row),
+          ...needs.markUsed(who, at),
           ...needs.trace.entries([entry(who, origin, 'refreshed', { session: session.id })]),
         ]);
         return give(who, session.id, limit(scopes, limitedTo), refresh);
@@ -295,7 +303,7 @@ const openOrRefuse = async <T>(act: () => Promise<T>): Promise<T | undefined> =>
   try {
     return await act();
   } catch (error) {
-    if (error instanceof WriteRefused) return undefined;
+    if (error instanceof WriteRefused || error instanceof UniqueViolation) return undefined;
     throw error;
   }
 };

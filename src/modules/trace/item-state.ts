@@ -22,6 +22,11 @@ const acts = new Set([
   'approved',
 ]);
 
+/** Of a person these tell of a device of its. */
+const actsOfPeople = new Set(['paired', 'unpaired']);
+
+const isAct = ({ what, kind }: StoredEntry): boolean => acts.has(what) || (kind === 'person' && actsOfPeople.has(what));
+
 const deliveryStates: Readonly<Record<string, string>> = {
   delivered: 'delivered',
   dead: 'dead',
@@ -42,7 +47,7 @@ export const stateOf = (id: string, entries: readonly StoredEntry[]): string => 
     } else if (entry.what === 'routed') {
       own = 'waiting';
       routedTo = targetsOf(entry);
-    } else if (!acts.has(entry.what) || own === 'unknown') {
+    } else if (!isAct(entry) || own === 'unknown') {
       own = entry.what === 'resumed' ? 'active' : entry.what;
     }
   }

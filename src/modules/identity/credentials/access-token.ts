@@ -15,8 +15,8 @@ export interface AccessProof {
 }
 
 export interface AccessTokens {
-  /** A JWT (RFC 9068) for a session, signed with the current key. */
-  issue(caller: Caller): { token: string; expiresAt: number };
+  /** A JWT (RFC 9068) for a session, signed with the current key; it expires at `notAfter` at the latest. */
+  issue(caller: Caller, notAfter?: number): { token: string; expiresAt: number };
   /** Throws `bad-token` unless one of our keys signed it, for us, and it is valid now. Knows nothing of revocation. */
   verify(token: string): AccessProof;
 }
@@ -98,10 +98,10 @@ export const createAccessTokens = ({
   };
 
   return {
-    issue(caller) {
+    issue(caller, notAfter = Number.POSITIVE_INFINITY) {
       const key = keys.current();
       const iat = Math.floor(clock.now() / 1000);
-      const exp = Math.floor(Math.min(iat * 1000 + ttlMs, key.expiresAt) / 1000);
+      const exp = Math.floor(Math.min(iat * 1000 + ttlMs, key.expiresAt, notAfter) / 1000);
       const claims = {
         iss: issuer,
         aud: audience,

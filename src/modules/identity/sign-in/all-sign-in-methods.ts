@@ -1,10 +1,11 @@
 import { type Static, Type } from 'typebox';
 import { passwordMethod } from './password.ts';
+import { pinMethod } from './pin.ts';
 import { secretMethod } from './secret.ts';
 import type { SignInMethod, SignInNeeds } from './sign-in-method.ts';
 
 /** Every way to sign in: one file each, one line here. */
-const files = [secretMethod, passwordMethod] as const;
+const files = [secretMethod, passwordMethod, pinMethod] as const;
 
 /** The body of signing in: exactly one of the methods, told apart by `method`. */
 export const SignIn = Type.Unsafe<SignInBody>(

@@ -1,13 +1,21 @@
 import type { Static, TObject } from 'typebox';
-import type { Write } from '../../../database/database.ts';
+import type { Statement, Write } from '../../../database/database.ts';
 import type { Caller, Scope } from '../../../foundation/caller.ts';
 import type { Clock } from '../../../foundation/clock.ts';
+import type { TraceEntryIn } from '../../trace/trace.ts';
+import type { AdoptDevice } from '../device-adoption.ts';
+import type { Counted } from '../guessing.ts';
+import type { Pairings } from '../pairings.ts';
 import type { Passwords } from '../passwords.ts';
 import type { PersonStore } from '../person-store.ts';
 import type { ServiceStore } from '../service-store.ts';
+import type { TenantStore } from '../tenant-store.ts';
 
 /** A caller as far as it is known before it has a session. */
 export type KnownCaller = Pick<Caller, 'id' | 'kind' | 'tenantId' | 'personId'>;
+
+/** Something that is true with the session, told in the trace; when and from where is added. */
+export type TracedAct = Pick<TraceEntryIn, 'tenantId' | 'subject' | 'kind' | 'what' | 'who' | 'detail'>;
 
 /** Who signs in, proven. */
 export interface Proven {
@@ -23,6 +31,9 @@ export interface Proven {
   readonly secretId?: string;
   /** Carried out together with the session; where one is refused by the database, so is signing in. */
   readonly writes: readonly Write[];
+  /** Writes that end sessions (`endSession…`), carried out with them. */
+  readonly ends?: readonly Statement[];
+  readonly traced?: readonly TracedAct[];
 }
 
 /** Not proven. `who` is given where the name exists; the answer never shows it. */
@@ -35,6 +46,8 @@ export interface NotProven {
 export interface SignInMethod<Body> {
   /** What is guessed at; failures are counted by it. */
   nameOf(body: Body): string;
+  /** A limit of failures from all addresses together, where one by address is not enough. */
+  limitOf?(body: Body): Counted;
   /** Takes the same time and asks the database as often whether the name exists or not. */
   prove(body: Body): Promise<Proven | NotProven>;
 }
@@ -43,6 +56,9 @@ export interface SignInNeeds {
   readonly people: PersonStore;
   readonly services: ServiceStore;
   readonly passwords: Passwords;
+  readonly tenants: Pick<TenantStore, 'findTenant'>;
+  readonly pairings: Pick<Pairings, 'guess' | 'use' | 'limitOf'>;
+  readonly adoptDevice: AdoptDevice;
   readonly clock: Clock;
 }
 
