@@ -50,6 +50,7 @@ test('without any setting the documented defaults count', () => {
     targetRetries: 9,
     targetEnrich: { brand: 'testBrand' },
     outboundAllow: ['127.0.0.0/8', '::1/128'],
+    trustedIssuers: [],
     corsOrigins: [],
     retentionMs: 90 * 86_400_000,
     logLevel: 'info',

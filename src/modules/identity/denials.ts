@@ -11,6 +11,7 @@ export interface Denials {
   /** From now on these tenants are suspended, and no others. */
   suspendOnly(tenantIds: Iterable<string>): void;
   suspend(tenantId: string): void;
+  isSuspended(tenantId: string): boolean;
   /** The caller as it counts now; undefined when its session is over or its tenant suspended. `issuedAt` is the token's. */
   judge(caller: Caller, issuedAt: number): Caller | undefined;
   /** Forgets what happened before `before`: no token of then is valid any more. */
@@ -52,6 +53,7 @@ export const createDenials = ({ maxEntries = 100_000 }: { maxEntries?: number } 
     suspend(tenantId) {
       suspended.add(tenantId);
     },
+    isSuspended: (tenantId) => suspended.has(tenantId),
     judge(caller, issuedAt) {
       if (issuedAt <= refusedUpTo || ended.has(caller.sessionId) || suspended.has(caller.tenantId)) return undefined;
       // A device may do what its person may, so a change of the person is one of the device.

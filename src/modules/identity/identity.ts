@@ -11,8 +11,11 @@ import type { Trace } from '../trace/trace.ts';
 import { type Authenticate, createAuthenticate } from './authenticate.ts';
 import { cleanUp } from './cleaning.ts';
 import { createAccessTokens, issuerWithoutUrl } from './credentials/access-token.ts';
+import { openCredentials } from './credentials/all-credentials.ts';
+import type { TrustedIssuer } from './credentials/foreign-token.ts';
 import { createDenials } from './denials.ts';
 import { createDeviceStore } from './device-store.ts';
+import { createForeignPeople } from './foreign-people.ts';
 import { createGuessing } from './guessing.ts';
 import { createIdempotency, type Idempotency } from './idempotency.ts';
 import { createIdempotencyKeyStore } from './idempotency-store.ts';
@@ -42,6 +45,10 @@ export interface IdentitySettings {
   readonly sessionBinding: 'address' | 'off';
   /** The issuer of access tokens; without it they name `entrepot`. */
   readonly publicUrl?: string | undefined;
+  /** Identity providers whose tokens let people in. */
+  readonly trustedIssuers?: readonly TrustedIssuer[];
+  /** The address that checks every token that is not ours. */
+  readonly userService?: string | undefined;
 }
 
 export interface IdentityNeeds {
@@ -86,14 +93,24 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
   const { accessTokenTtlMs, refreshTokenTtlMs } = settings;
 
   const tenantId = await people.getTenantId('default');
-  const keys = await createSigningKeys({ database, store: keyStore, seal, clock, ids, accessTokenTtlMs });
+  const keys = await createSigningKeys({ database, store: keyStore, seal, clock, ids, accessTokenTtlMs, trace });
   const issuer = settings.publicUrl ?? issuerWithoutUrl;
   const accessTokens = createAccessTokens({ keys, clock, issuer, ttlMs: accessTokenTtlMs });
   const denials = createDenials();
   const watch = createWatch({ sessions: sessionStore, services: serviceStore, people, tenants, keys, denials, clock, accessTokenTtlMs });
   await watch.look();
 
-  const authenticate = createAuthenticate({ accessTokens, denials, clock });
+  const credentials = openCredentials({
+    accessTokens,
+    denials,
+    foreignPeople: createForeignPeople({ database, people, tenants, trace, clock, ids, tenantId }),
+    tenants,
+    clock,
+    log,
+    trustedIssuers: settings.trustedIssuers ?? [],
+    userServiceUrl: settings.userService,
+  });
+  const authenticate = createAuthenticate({ credentials });
   // One core is left to everything else.
   const passwords = createPasswords({ maxRunning: Math.max(1, Math.min(4, availableParallelism() - 1)) });
   const guessing = createGuessing({ limiter });

@@ -1,7 +1,14 @@
 import type { Database, Statement, Trx } from '../../database/database.ts';
-import type { PersonRow, SetUpTokenRow } from '../../database/tables.ts';
+import type { ForeignPersonRow, PersonRow, SetUpTokenRow, TenantRow } from '../../database/tables.ts';
 import { slot, template } from '../../database/template.ts';
 import type { TenantScope } from '../../foundation/caller.ts';
+import { hashOf } from '../../foundation/secret.ts';
+
+/** Somebody whom an identity provider vouches for; `person` is undefined where it was removed here. */
+export interface ForeignPersonFound {
+  readonly person: Pick<PersonRow, 'id' | 'tenantId' | 'role'> | undefined;
+  readonly tenantState: TenantRow['state'] | null;
+}
 
 export type PersonStore = ReturnType<typeof createPersonStore>;
 
@@ -34,6 +41,11 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
       .where('usedAt', 'is', null),
   );
   const removeUnusedSetUpTokens = template<object>(build.deleteFrom('setUpTokens').where('usedAt', 'is', null));
+  const insertForeignPerson = template<ForeignPersonRow>(
+    build
+      .insertInto('foreignPeople')
+      .values({ issuer: slot('issuer'), subject: slot('subject'), personId: slot('personId'), createdAt: slot('createdAt') }),
+  );
 
   return {
     /** Rejects with `UniqueViolation` when the user name is taken. */
@@ -66,6 +78,35 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
       const tenant = await read.selectFrom('tenants').select('id').where('slug', '=', slug).executeTakeFirst();
       if (!tenant) throw new Error(`The tenant ${slug} is missing from the database.`);
       return tenant.id;
+    },
+
+    /** Rejects with `UniqueViolation` when the issuer's subject has a person. */
+    insertForeignPerson: insertForeignPerson.row,
+
+    /** The issuer's word is the proof, so this read has no other scope. */
+    async findForeignPerson(
+      issuer: string,
+      subject: string,
+      { query }: Pick<Trx, 'query'> = { query: read },
+    ): Promise<ForeignPersonFound | undefined> {
+      const row = await query
+        .selectFrom('foreignPeople')
+        .leftJoin('people', 'people.id', 'foreignPeople.personId')
+        .leftJoin('tenants', 'tenants.id', 'people.tenantId')
+        .select(['people.id', 'people.tenantId', 'people.role', 'tenants.state as tenantState'])
+        .where('foreignPeople.issuer', '=', issuer)
+        .where('foreignPeople.subject', '=', subject)
+        .executeTakeFirst();
+      if (!row) return undefined;
+      const { id, tenantId, role, tenantState } = row;
+      return { person: id === null || tenantId === null || role === null ? undefined : { id, tenantId, role }, tenantState };
+    },
+
+    /** Whether somebody has the user name, or had it once. */
+    async isNameTaken(usernameKey: string, { query }: Pick<Trx, 'query'>): Promise<boolean> {
+      const held = await query.selectFrom('people').select('id').where('usernameKey', '=', usernameKey).executeTakeFirst();
+      const given = await query.selectFrom('takenNames').select('nameHash').where('nameHash', '=', hashOf(usernameKey)).executeTakeFirst();
+      return held !== undefined || given !== undefined;
     },
   };
 };
