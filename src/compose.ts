@@ -18,7 +18,9 @@ import { targetRoutes } from './modules/delivery/target-routes.ts';
 import { eventRoutes } from './modules/events/event-routes.ts';
 import { createEvents } from './modules/events/events.ts';
 import { createLiveView } from './modules/events/live.ts';
+import { createEdgeCheck } from './modules/identity/credentials/edge-key.ts';
 import { createIdentity } from './modules/identity/identity.ts';
+import { type KeyRing, openKeyRing } from './modules/identity/key-ring.ts';
 import { createTrace } from './modules/trace/trace.ts';
 import { traceRoutes } from './modules/trace/trace-routes.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
@@ -102,6 +104,7 @@ export const compose = async (
       version,
       checks: { database: database.check },
       isStopping: () => isStopping,
+      isThroughEdge: createEdgeCheck(settings.edgeKeys),
       metrics,
     });
     if (settings.role !== 'worker') {
@@ -156,6 +159,29 @@ const closeRequests = async (app: App) => {
   const cutOff = setTimeout(() => app.server.closeAllConnections(), requestBudgetMs);
   await app.close();
   clearTimeout(cutOff);
+};
+
+/**
+ * The signing keys alone, for the command line, also beside a running server. `rotate` is traced in the tenant of the operator. Rejects
+ * when the data cannot be opened, with `WrongSecretKey` where the keys cannot be read.
+ */
+export const openKeys = async (settings: Settings, { secretKey }: { secretKey: Secret }): Promise<KeyRing> => {
+  const clock = createClock();
+  const database = await openDatabase({ url: settings.databaseUrl, clock });
+  try {
+    const { accessTokenTtlMs } = settings;
+    return await openKeyRing({
+      database,
+      trace: createTrace({ database }),
+      clock,
+      ids: createIds(clock.now),
+      seal: createSeal(secretKey),
+      accessTokenTtlMs,
+    });
+  } catch (error) {
+    await closeQuietly(database);
+    throw error;
+  }
 };
 
 const showDeliveries = (metrics: Metrics, counts: () => Promise<readonly { targetId: string; state: string; amount: number }[]>) => {

@@ -19,6 +19,11 @@ export const allCommands: Readonly<Record<string, CommandRow>> = {
     usage: 'entrepot demo [--seconds 30] [--rate 1/2s] [--events-every 100ms]',
     load: async () => (await import('./demo.ts')).demo,
   },
+  keys: {
+    summary: 'List the keys that sign access tokens, or rotate them; also beside a running server.',
+    usage: 'entrepot keys list [--json] | entrepot keys rotate [--now]',
+    load: async () => (await import('./keys.ts')).keys,
+  },
   settings: {
     summary: 'Print the effective settings and where each comes from; secrets are hidden.',
     usage: 'entrepot settings [--json]',

@@ -10,6 +10,7 @@ import { DatabaseUnusable } from '../database/database.ts';
 import { DataIsNewer } from '../database/migrate.ts';
 import { giveBackMemory } from '../foundation/memory.ts';
 import { Problem, Unavailable } from '../foundation/problem.ts';
+import { WrongSecretKey } from '../foundation/secret.ts';
 import { createMetricsServer } from '../http/metrics-routes.ts';
 import { createLog } from '../telemetry/pino-log.ts';
 import type { Command } from './command.ts';
@@ -64,6 +65,7 @@ const isExpected = (error: unknown): error is Error =>
   error instanceof DatabaseUnusable ||
   error instanceof Problem ||
   error instanceof Unavailable ||
+  error instanceof WrongSecretKey ||
   (error instanceof Error && ('syscall' in error || 'errcode' in error)); // of the operating system, or of SQLite
 
 const listen = async ({ app, stop }: System, { host, port }: Settings): Promise<string> => {

@@ -83,7 +83,8 @@ export const baseUrl: Parser<string> = {
   },
 };
 
-const readHttpUrl = (text: string): URL | undefined => {
+/** User names and passwords in it are refused. */
+export const readHttpUrl = (text: string): URL | undefined => {
   if (!/^https?:\/\/[^\s\\]+$/i.test(text)) return undefined;
   const url = URL.parse(text);
   return url === null || url.username !== '' || url.password !== '' ? undefined : url;

@@ -51,6 +51,7 @@ test('without any setting the documented defaults count', () => {
     targetRetries: 9,
     targetEnrich: { brand: 'testBrand' },
     outboundAllow: ['127.0.0.0/8', '::1/128'],
+    trustedIssuers: [],
     corsOrigins: [],
     retentionMs: 90 * 86_400_000,
     logLevel: 'info',
@@ -229,4 +230,48 @@ test('what is merged into events is a JSON object', () => {
   const read = (text: string) => readAs('TARGET_ENRICH', 'targetEnrich', text);
   assert.deepEqual(read('{}'), {});
   for (const text of ['[]', 'null', '"x"', '{', 'brand=x']) assert.equal(read(text), 'refused', text);
+});
+
+test('trusted issuers are https, or http on this machine, each once, with the audience of their tokens', () => {
+  const read = (text: string) => readAs('TRUSTED_ISSUERS', 'trustedIssuers', text);
+  assert.deepEqual(read(''), []);
+  assert.deepEqual(read('https://id.example/;aud=api, http://127.0.0.1:9000'), [
+    { issuer: 'https://id.example/', audience: 'api' },
+    { issuer: 'http://127.0.0.1:9000', audience: 'entrepot' },
+  ]);
+  for (const text of [
+    'http://id.example',
+    'https://u:p@id.example',
+    'https://id.example?x=1',
+    'https://id.example;aud=',
+    'https://id.example;aud=a;aud=b',
+    'https://id.example;scope=x',
+    'https://id.example,https://id.example;aud=b',
+    'id.example',
+  ])
+    assert.equal(read(text), 'refused', text);
+});
+
+test('bearer tokens go to the user service in plain text only where they stay inside', () => {
+  const read = (text: string) => readAs('USER_SERVICE', 'userService', text);
+  for (const text of ['https://users.example/check?a=1', 'http://127.0.0.1:9/', 'http://10.0.0.7/', 'http://[fd00::1]/', 'http://users/'])
+    assert.equal(read(text), text);
+  assert.equal(read('http://users.shop.svc.cluster.local/'), 'http://users.shop.svc.cluster.local/');
+  for (const text of ['http://users.example/', 'http://192.0.2.1/', 'http://[2001:db8::1]/', 'https://u:p@users/', 'ftp://users', 'users'])
+    assert.equal(read(text), 'refused', text);
+});
+
+test('edge keys are long enough not to be guessed, and none of them is shown', () => {
+  const result = readSettings({ ENTREPOT_EDGE_KEYS: 'a-key-of-the-edge-1, a-key-of-the-edge-2' });
+  assert.ok('settings' in result);
+  assert.deepEqual(
+    result.settings.edgeKeys?.map((key) => key.reveal()),
+    ['a-key-of-the-edge-1', 'a-key-of-the-edge-2'],
+  );
+  assert.doesNotMatch(inspect(result, { depth: 9 }), /a-key-of/);
+  for (const text of ['short', 'a-key-of-the-edge-1,', 'a-key-of-the-edge-1,short', 'a key of the edge 1']) {
+    assert.equal(readAs('EDGE_KEYS', 'edgeKeys', text), 'refused', text);
+    assert.doesNotMatch(complaintsOf({ ENTREPOT_EDGE_KEYS: text }).join(), /a-key|a key|short/);
+  }
+  assert.equal(settingsOf({ ENTREPOT_EDGE_KEYS: '' }).edgeKeys, undefined);
 });

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { innerUrl, keyList, trustedIssuerList } from './credential-parsers.ts';
 import { baseUrl, cidrList, httpUrl, isLoopbackHost, listenHost, mailUrl, metricsPlace, originList } from './network-parsers.ts';
 import {
   bearerToken,
@@ -192,6 +193,23 @@ export const settingTable = {
     },
     parse: cidrList,
     doc: 'Addresses that targets may have besides public ones; empty for none. Link-local and metadata addresses are always refused.',
+  }),
+  trustedIssuers: setting({
+    env: 'ENTREPOT_TRUSTED_ISSUERS',
+    fallback: '',
+    parse: trustedIssuerList,
+    doc: 'Identity providers (OpenID Connect) whose tokens let people in: `https://id.example;aud=api,https://other.example`. `aud` is `entrepot` unless given.',
+  }),
+  userService: setting({
+    env: 'ENTREPOT_USER_SERVICE',
+    parse: innerUrl,
+    doc: "The organisation's user service: every bearer token that is not ours is checked there by GET.",
+  }),
+  edgeKeys: setting({
+    env: 'ENTREPOT_EDGE_KEYS',
+    parse: keyList(16),
+    isSecret: true,
+    doc: 'Keys of the edge (CDN, gateway): with them every request but those for `/healthz` and `/readyz` must carry one in `X-Edge-Key`. Two for the time of a rotation.',
   }),
   corsOrigins: setting({
     env: 'ENTREPOT_CORS_ORIGINS',

@@ -32,6 +32,8 @@ export interface Caller {
   readonly personId?: string;
   /** The session was given less than its caller may do; a change of the caller's scopes never adds to it. */
   readonly isLimited?: boolean;
+  /** Somebody whom the organisation's user service vouches for: there is no account of it here, and its id is the one that it has there. */
+  readonly isKnownElsewhere?: boolean;
 }
 
 /** Who owns what the caller makes: what a device makes belongs to its person. */

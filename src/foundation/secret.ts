@@ -67,6 +67,14 @@ export const hashOf = (text: string): string => createHash('sha256').update(text
 export const isSameText = (one: string, other: string): boolean =>
   timingSafeEqual(createHash('sha256').update(one).digest(), createHash('sha256').update(other).digest());
 
+/** What was sealed is there, but the key is another one: a person has to bring the right one. */
+export class WrongSecretKey extends Error {
+  constructor(what: string, cause: unknown) {
+    super(`The secret key is not the one that sealed ${what}: bring back the ENTREPOT_SECRET_KEY, or the secret.key, of then.`, { cause });
+    this.name = 'WrongSecretKey';
+  }
+}
+
 /** What goes to disk under the server's secret key: encrypted what must be readable again, keyed what must only be compared. */
 export interface Seal {
   /** AES-256-GCM with a fresh nonce; `purpose` is bound in, so that a sealed text cannot be moved to another place. */

@@ -5,8 +5,8 @@ import { Problem } from '../foundation/problem.ts';
 import { isSameText, type Secret } from '../foundation/secret.ts';
 
 /**
- * Who may call a route: everybody (`optional`: whoever has a session is known by it), whoever has a session, people only, or whoever has
- * the scope.
+ * Who may call a route: everybody (`optional`: whoever has a session is known by it), whoever has a session, people with an account here
+ * only, or whoever has the scope.
  */
 export type Access = 'public' | 'optional' | 'signed-in' | 'person' | Scope;
 
@@ -61,14 +61,15 @@ const isBearer = (authorization: string | undefined, token: Secret): boolean => 
   return sent !== undefined && isSameText(sent, token.reveal());
 };
 
-const notAPerson = (): Problem => new Problem('not-allowed', 'This is for people, not for devices and services.');
+const notAPerson = (): Problem =>
+  new Problem('not-allowed', 'This is for people who have an account here, not for devices and services, nor for those known elsewhere.');
 
 /** Why this caller may not call the route; undefined where it may. */
 const refusalOf = (access: Exclude<Access, 'public'>, caller: Caller | undefined): Problem | undefined => {
   if (access === 'optional') return undefined;
   if (caller === undefined) return new Problem('not-signed-in', 'This needs an access token.');
   if (access === 'signed-in') return undefined;
-  if (access === 'person') return caller.kind === 'person' ? undefined : notAPerson();
+  if (access === 'person') return caller.kind === 'person' && !caller.isKnownElsewhere ? undefined : notAPerson();
   return caller.scopes.has(access) ? undefined : lacks(access);
 };
 

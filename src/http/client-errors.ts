@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Ids } from '../foundation/ids.ts';
 import type { Log } from '../foundation/log.ts';
 import { Problem } from '../foundation/problem.ts';
+import { type AdmissionNeeds, edgeProblem } from './admission.ts';
 import { problemDocument, problemHeaders, problemMediaType } from './problem-reply.ts';
 import { securityHeaderLines, securityHeaders } from './security-headers.ts';
 
@@ -68,9 +69,9 @@ export const clientErrorHandler =
 
 /** Refuses an `Expect` other than `100-continue` (RFC 9110 §10.1.1); Node never makes a request of it. */
 export const expectationHandler =
-  ({ ids, log }: { ids: Ids; log: Log }) =>
+  ({ ids, log, isThroughEdge }: { ids: Ids; log: Log; isThroughEdge: AdmissionNeeds['isThroughEdge'] }) =>
   (request: IncomingMessage, response: ServerResponse): void => {
-    const problem = new Problem('expectation-failed', 'Only `Expect: 100-continue` is known.');
+    const problem = edgeProblem(request, isThroughEdge) ?? new Problem('expectation-failed', 'Only `Expect: 100-continue` is known.');
     const requestId = ids.next('request');
     const body = JSON.stringify(problemDocument(problem, requestId));
     const headers = { 'x-request-id': requestId, 'content-type': problemMediaType, 'content-length': Buffer.byteLength(body) };

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { type ProblemKind, problems } from '../foundation/problem.ts';
+import { isBesideEdge } from './admission.ts';
 import { exampleOf } from './example-of.ts';
 import { mediaTypesTaken } from './media-types.ts';
 import { kindsKeyword, problemMediaType } from './problem-reply.ts';
@@ -83,11 +84,11 @@ const idempotencyKey = {
 };
 
 /** What the server itself refuses on such a route, whatever the author names. */
-const ownKinds = ({ access, config, schema, method }: KnownRoute, parameters: number): ProblemKind[] => {
+const ownKinds = ({ access, config, schema, method, url }: KnownRoute, parameters: number): ProblemKind[] => {
   const kinds: ProblemKind[] = config.takesAnyQuery === true && parameters === 0 ? [] : ['bad-query'];
-  if (access === 'optional') kinds.push('bad-token');
-  else if (access !== 'public') kinds.push('not-signed-in', 'bad-token');
-  if (access !== 'public' && access !== 'optional' && access !== 'signed-in') kinds.push('not-allowed');
+  if (access !== 'public') kinds.push('bad-token', 'not-allowed', 'tenant-suspended', 'sign-up-closed');
+  if (access !== 'public' && access !== 'optional') kinds.push('not-signed-in');
+  if (!isBesideEdge(url)) kinds.push('not-through-edge');
   if (takesBody(method, schema)) kinds.push('bad-body', 'timeout', 'too-large', 'unsupported-type');
   if (takesBody(method, schema) && mediaTypesTaken(method, schema).some((type) => type.endsWith('json'))) kinds.push('bad-json');
   if (config.isIdempotent === true) kinds.push('bad-request', 'in-progress', 'key-reused');

@@ -16,7 +16,7 @@ import type { Log } from '../foundation/log.ts';
 import { Problem } from '../foundation/problem.ts';
 import type { Secret } from '../foundation/secret.ts';
 import type { Authenticate } from './access.ts';
-import { admission, noRoute } from './admission.ts';
+import { type AdmissionNeeds, admission, edgeProblem, noRoute } from './admission.ts';
 import { clientErrorHandler, expectationHandler } from './client-errors.ts';
 import { docsRoutes } from './docs-routes.ts';
 import { problemOf } from './error-to-problem.ts';
@@ -55,6 +55,8 @@ export interface ServerNeeds {
   readonly checks: Checks;
   /** From here on new requests are refused with 503, so that another start or machine takes them. */
   readonly isStopping: () => boolean;
+  /** Where there is an edge: whether a request came through it, by its `X-Edge-Key`. All others are refused. */
+  readonly isThroughEdge?: AdmissionNeeds['isThroughEdge'];
   readonly metrics: RequestMetrics & { text(): Promise<string>; contentType: string };
   /** How long the headers of a request, and a whole JSON body, may take to arrive, and a streamed body may stall. Default 60 s. */
   readonly requestTimeLimitMs?: number | undefined;
@@ -123,7 +125,7 @@ export const createServer = (needs: ServerNeeds): App => {
     forceCloseConnections: 'idle',
     clientErrorHandler: clientErrorHandler({ ids, log }),
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
-      const problem = problemOf(error, 0);
+      const problem = edgeProblem(request.raw, needs.isThroughEdge) ?? problemOf(error, 0);
       reply.headers(securityHeaders).header('x-request-id', request.id);
       sendProblem(reply, problem);
       logUnrouted(request, problem, { log, metrics: needs.metrics });
@@ -144,7 +146,7 @@ export const createServer = (needs: ServerNeeds): App => {
   addRequestLog(app, { log, metrics: needs.metrics, lingerMs: Math.min(requestTimeLimitMs, maxLingerMs) });
 
   const table = watchRoutes(app, needs);
-  app.addHook('onRequest', admission(needs.isStopping));
+  app.addHook('onRequest', admission(needs));
   if (needs.corsOrigins.length > 0) app.register(cors, corsOptions(needs.corsOrigins));
   app.addHook('onRequest', noRoute(table));
   app.addHook('onSend', (_request, reply, payload, done) => {
@@ -155,7 +157,7 @@ export const createServer = (needs: ServerNeeds): App => {
   app.setNotFoundHandler(() => {
     throw new Problem('not-found', 'There is nothing at this address.');
   });
-  app.server.on('checkExpectation', expectationHandler({ ids, log }));
+  app.server.on('checkExpectation', expectationHandler({ ids, log, isThroughEdge: needs.isThroughEdge }));
 
   const document = createApiDocument({ table, version: needs.version, publicUrl: needs.publicUrl });
   app.register(healthRoutes(needs));

@@ -16,6 +16,8 @@ const hiddenNames = new Set([
   'accesstoken',
   'secretkey',
   'privatekey',
+  'edgekey',
+  'xedgekey',
 ]);
 /** Deeper than this nothing is logged at all, so that a cycle ends. */
 const deepest = 8;

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Caller } from '../../foundation/caller.ts';
 import { Problem } from '../../foundation/problem.ts';
 import { createAuthenticate } from './authenticate.ts';
+import { ownTokens } from './credentials/own-token.ts';
 import { createDenials } from './denials.ts';
 import { createTurnableClock } from './identity.fixture.ts';
 
@@ -16,8 +17,19 @@ const given = (maxRemembered = 100) => {
     const caller: Caller = { id: `svc_${token}`, kind: 'service', tenantId: 'ten_1', sessionId: `ses_${token}`, scopes: new Set() };
     return { caller, issuedAt: clock.now(), expiresAt: clock.now() + 1_000 };
   };
-  const authenticate = createAuthenticate({ accessTokens: { verify }, denials, clock, maxRemembered });
-  return { clock, denials, authenticate: (authorization?: string) => authenticate(authorization, '192.0.2.1'), verified: () => verified };
+  let isKeyThere = true;
+  const accessTokens = { verify, namesOurKey: () => isKeyThere, namesOurIssuer: (token: string) => token.startsWith('good') };
+  const authenticate = createAuthenticate({ credentials: [ownTokens({ accessTokens, denials, clock, maxRemembered })] });
+  const takeKeyAway = () => {
+    isKeyThere = false;
+  };
+  return {
+    clock,
+    denials,
+    takeKeyAway,
+    authenticate: (authorization?: string) => authenticate(authorization, '192.0.2.1'),
+    verified: () => verified,
+  };
 };
 
 test('who sends no bearer token is nobody', async () => {
@@ -54,6 +66,21 @@ test('scopes that changed count for a token that was seen before', async () => {
   await authenticate('Bearer good');
   denials.changeScopes('svc_good', new Set(['trace:read']), clock.now());
   assert.deepEqual([...((await authenticate('Bearer good'))?.scopes ?? [])], ['trace:read']);
+});
+
+test('a token that was seen before is looked at again when its key was taken away', async () => {
+  const { authenticate, takeKeyAway, verified } = given();
+  await authenticate('Bearer good');
+  takeKeyAway();
+  await authenticate('Bearer good');
+  assert.equal(verified(), 2);
+});
+
+test('what no credential knows as its own is refused', async () => {
+  const { authenticate, takeKeyAway, verified } = given();
+  takeKeyAway();
+  await assert.rejects(authenticate('Bearer stranger'), { kind: 'bad-token' });
+  assert.equal(verified(), 0);
 });
 
 test('bad tokens are refused each time and are not remembered', async () => {

@@ -11,11 +11,14 @@ import type { Trace } from '../trace/trace.ts';
 import { type Authenticate, createAuthenticate } from './authenticate.ts';
 import { cleanUp } from './cleaning.ts';
 import { createAccessTokens, issuerWithoutUrl } from './credentials/access-token.ts';
+import { openCredentials } from './credentials/all-credentials.ts';
+import type { TrustedIssuer } from './credentials/foreign-token.ts';
 import { createDenials } from './denials.ts';
 import { createAdoptDevice } from './device-adoption.ts';
 import { createDeviceStore } from './device-store.ts';
 import { createDevices } from './devices.ts';
 import { createExpiryStore } from './expiry-store.ts';
+import { createForeignPeople } from './foreign-people.ts';
 import { createGuessing } from './guessing.ts';
 import { createIdempotency, type Idempotency } from './idempotency.ts';
 import { createIdempotencyKeyStore } from './idempotency-store.ts';
@@ -52,6 +55,10 @@ export interface IdentitySettings {
   readonly sessionBinding: 'address' | 'off';
   /** The issuer of access tokens; without it they name `entrepot`. */
   readonly publicUrl?: string | undefined;
+  /** Identity providers whose tokens let people in. */
+  readonly trustedIssuers?: readonly TrustedIssuer[];
+  /** The address that checks every token that is not ours. */
+  readonly userService?: string | undefined;
 }
 
 export interface IdentityNeeds {
@@ -96,7 +103,7 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
   const { accessTokenTtlMs, refreshTokenTtlMs } = settings;
 
   const tenantId = await people.getTenantId('default');
-  const keys = await createSigningKeys({ database, store: keyStore, seal, clock, ids, accessTokenTtlMs });
+  const keys = await createSigningKeys({ database, store: keyStore, seal, clock, ids, accessTokenTtlMs, trace });
   const issuer = settings.publicUrl ?? issuerWithoutUrl;
   const accessTokens = createAccessTokens({ keys, clock, issuer, ttlMs: accessTokenTtlMs });
   const denials = createDenials();
@@ -112,7 +119,17 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
   });
   await watch.look();
 
-  const authenticate = createAuthenticate({ accessTokens, denials, clock });
+  const credentials = openCredentials({
+    accessTokens,
+    denials,
+    foreignPeople: createForeignPeople({ database, people, tenants: tenantStore, trace, clock, ids, tenantId }),
+    tenants: tenantStore,
+    clock,
+    log,
+    trustedIssuers: settings.trustedIssuers ?? [],
+    userServiceUrl: settings.userService,
+  });
+  const authenticate = createAuthenticate({ credentials });
   // One core is left to everything else.
   const passwords = createPasswords({ maxRunning: Math.max(1, Math.min(4, availableParallelism() - 1)) });
   const guessing = createGuessing({ limiter });

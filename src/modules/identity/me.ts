@@ -31,6 +31,7 @@ export const createMe =
   async (caller: Caller): Promise<Me> => {
     const { id, kind, tenantId } = caller;
     const known = { id, kind, tenantId, scopes: [...caller.scopes] };
+    if (caller.isKnownElsewhere) return known;
     switch (kind) {
       case 'person': {
         const person = await people.findPerson(caller, id);

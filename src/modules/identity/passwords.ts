@@ -5,7 +5,7 @@ import { Problem } from '../../foundation/problem.ts';
 export interface Passwords {
   /** An argon2id string with its parameters and salt. Rejects with `unavailable` when too many wait already. */
   hash(password: string): Promise<string>;
-  /** Takes as long whether there is a hash to compare with or not. Rejects with `unavailable` when too many wait already. */
+  /** Takes as long whether there is a hash to compare with or not (undefined, or empty where the person has no password here). Rejects with `unavailable` when too many wait already. */
   matches(passwordHash: string | undefined, password: string): Promise<boolean>;
 }
 
@@ -27,8 +27,8 @@ export const createPasswords = ({ maxRunning, maxWaiting = 64 }: { maxRunning: n
     hash: (password) => inTurn(() => loadArgon2().hash(password.normalize('NFC'), parameters)),
     matches: (passwordHash, password) =>
       inTurn(async () => {
-        const isSame = await loadArgon2().verify(passwordHash ?? nobodysHash, password.normalize('NFC'));
-        return isSame && passwordHash !== undefined;
+        const isSame = await loadArgon2().verify(passwordHash || nobodysHash, password.normalize('NFC'));
+        return isSame && passwordHash !== undefined && passwordHash !== '';
       }),
   };
 };

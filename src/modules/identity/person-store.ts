@@ -1,9 +1,16 @@
 import type { Database, Statement, Trx } from '../../database/database.ts';
-import type { PersonRow, RemovalRow, SetUpTokenRow, TakenNameRow } from '../../database/tables.ts';
+import type { ForeignPersonRow, PersonRow, RemovalRow, SetUpTokenRow, TakenNameRow, TenantRow } from '../../database/tables.ts';
 import { slot, template } from '../../database/template.ts';
 import type { TenantScope } from '../../foundation/caller.ts';
 import { decodeCursor, type PageRequest } from '../../foundation/page.ts';
+import { hashOf } from '../../foundation/secret.ts';
 import { laterThanBefore } from './change-store.ts';
+
+/** Somebody whom an identity provider vouches for; `person` is undefined where it was removed here. */
+export interface ForeignPersonFound {
+  readonly person: Pick<PersonRow, 'id' | 'tenantId' | 'role'> | undefined;
+  readonly tenantState: TenantRow['state'] | null;
+}
 
 export type PersonStore = ReturnType<typeof createPersonStore>;
 
@@ -55,9 +62,6 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
   const removePerson = template<{ tenantId: string; id: string }>(
     build.deleteFrom('people').where('id', '=', slot<string>('id')).where('tenantId', '=', slot<string>('tenantId')),
   );
-  const removeForeignPerson = template<{ personId: string }>(
-    build.deleteFrom('foreignPeople').where('personId', '=', slot<string>('personId')),
-  );
   const removeMailTokens = template<{ personId: string }>(build.deleteFrom('mailTokens').where('personId', '=', slot<string>('personId')));
   const removeMails = template<{ personId: string }>(build.deleteFrom('mails').where('personId', '=', slot<string>('personId')));
   const insertRemoval = template<RemovalRow>(
@@ -69,6 +73,11 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
     }),
   );
   const removeUnusedSetUpTokens = template<object>(build.deleteFrom('setUpTokens').where('usedAt', 'is', null));
+  const insertForeignPerson = template<ForeignPersonRow>(
+    build
+      .insertInto('foreignPeople')
+      .values({ issuer: slot('issuer'), subject: slot('subject'), personId: slot('personId'), createdAt: slot('createdAt') }),
+  );
 
   return {
     /** Rejects with `UniqueViolation` when the user name is taken. */
@@ -107,12 +116,8 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
 
     updatePerson: (row: PersonRow): Statement => ({ ...updatePerson.row(row), mustChange: 1 }),
     removePerson: (row: { tenantId: string; id: string }): Statement => ({ ...removePerson.row(row), mustChange: 1 }),
-    /** What hangs on a person: who vouches for it elsewhere, its mails and what they carry. */
-    removeBelongings: (row: { personId: string }): Statement[] => [
-      removeForeignPerson.row(row),
-      removeMailTokens.row(row),
-      removeMails.row(row),
-    ],
+    /** What hangs on a person: its mails and what they carry. */
+    removeBelongings: (row: { personId: string }): Statement[] => [removeMailTokens.row(row), removeMails.row(row)],
     removeMailTokens: removeMailTokens.row,
     insertRemoval: insertRemoval.row,
 
@@ -148,6 +153,35 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
         .returning('id')
         .execute();
       return rows.map(({ id }) => id);
+    },
+
+    /** Rejects with `UniqueViolation` when the issuer's subject has a person. */
+    insertForeignPerson: insertForeignPerson.row,
+
+    /** The issuer's word is the proof, so this read has no other scope. */
+    async findForeignPerson(
+      issuer: string,
+      subject: string,
+      { query }: Pick<Trx, 'query'> = { query: read },
+    ): Promise<ForeignPersonFound | undefined> {
+      const row = await query
+        .selectFrom('foreignPeople')
+        .leftJoin('people', 'people.id', 'foreignPeople.personId')
+        .leftJoin('tenants', 'tenants.id', 'people.tenantId')
+        .select(['people.id', 'people.tenantId', 'people.role', 'tenants.state as tenantState'])
+        .where('foreignPeople.issuer', '=', issuer)
+        .where('foreignPeople.subject', '=', subject)
+        .executeTakeFirst();
+      if (!row) return undefined;
+      const { id, tenantId, role, tenantState } = row;
+      return { person: id === null || tenantId === null || role === null ? undefined : { id, tenantId, role }, tenantState };
+    },
+
+    /** Whether somebody has the user name, or had it once. */
+    async isNameTaken(usernameKey: string, { query }: Pick<Trx, 'query'>): Promise<boolean> {
+      const held = await query.selectFrom('people').select('id').where('usernameKey', '=', usernameKey).executeTakeFirst();
+      const given = await query.selectFrom('takenNames').select('nameHash').where('nameHash', '=', hashOf(usernameKey)).executeTakeFirst();
+      return held !== undefined || given !== undefined;
     },
   };
 };

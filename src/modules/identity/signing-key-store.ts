@@ -17,10 +17,20 @@ export const createSigningKeyStore = ({ build, read }: Pick<Database, 'build' | 
     }),
   );
   const removeExpiredKeys = template<{ before: number }>(build.deleteFrom('signingKeys').where('expiresAt', '<', slot<number>('before')));
+  const retireKeys = template<{ at: number; expiresAt: number }>(
+    build
+      .updateTable('signingKeys')
+      .set({ retiresAt: slot('at'), expiresAt: slot('expiresAt') })
+      .where('retiresAt', '>', slot<number>('at')),
+  );
+  const removeAllKeys = template<object>(build.deleteFrom('signingKeys'));
 
   return {
     insertKey: insertKey.row,
     removeExpiredKeys: removeExpiredKeys.row,
+    /** Of those that would sign longer than `at`. */
+    retireKeys: retireKeys.row,
+    removeAllKeys: () => removeAllKeys.row({}),
 
     /** Oldest first. */
     listKeys: (now: number, { query }: Pick<Trx, 'query'> = { query: read }): Promise<SigningKeyRow[]> =>

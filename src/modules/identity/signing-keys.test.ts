@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Database } from '../../database/database.ts';
 import { createIds } from '../../foundation/ids.ts';
-import { createSeal, Secret } from '../../foundation/secret.ts';
+import { createSeal, Secret, WrongSecretKey } from '../../foundation/secret.ts';
+import { createTrace } from '../trace/trace.ts';
 import { createTurnableClock, givenDatabase, givenSeal } from './identity.fixture.ts';
 import { createSigningKeyStore } from './signing-key-store.ts';
 import { createSigningKeys } from './signing-keys.ts';
@@ -20,6 +21,7 @@ const given = async (context: TestContext) => {
       clock,
       ids: createIds(clock.now),
       accessTokenTtlMs: 900_000,
+      trace: createTrace({ database: over }),
     });
   return { clock, database, open };
 };
@@ -81,5 +83,5 @@ test('the private key is not in the database in plain, and another secret key do
   assert.ok(row);
   assert.doesNotMatch(JSON.stringify(row), /PRIVATE|"d"/);
   assert.equal('d' in keys.current().publicJwk, false);
-  await assert.rejects(open(database, createSeal(new Secret('another'))), /ENTREPOT_SECRET_KEY/);
+  await assert.rejects(open(database, createSeal(new Secret('another'))), WrongSecretKey);
 });

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { createSigner } from 'fast-jwt';
 import type { Caller } from '../../../foundation/caller.ts';
 import { createTurnableClock } from '../identity.fixture.ts';
-import type { SigningKey, SigningKeys } from '../signing-keys.ts';
+import type { SigningKey } from '../signing-keys.ts';
 import { createAccessTokens } from './access-token.ts';
 
 const ttlMs = 900_000;
@@ -20,14 +20,21 @@ const newKey = (id: string, expiresAt: number): SigningKey => {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const jwk = publicKey.export({ format: 'jwk' });
   const publicJwk = { kty: jwk.kty ?? '', crv: jwk.crv ?? '', x: jwk.x ?? '', kid: id, use: 'sig', alg: 'EdDSA' } as const;
-  return { id, publicJwk, privateKeyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), expiresAt };
+  return {
+    id,
+    publicJwk,
+    privateKeyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    createdAt: 0,
+    retiresAt: expiresAt,
+    expiresAt,
+  };
 };
 
 const given = () => {
   const clock = createTurnableClock();
   const key = newKey('key_1', clock.now() + 86_400_000);
   const list = [key];
-  const keys: SigningKeys = { current: () => list.at(-1) ?? key, all: () => list, async reload() {} };
+  const keys = { current: () => list.at(-1) ?? key, all: () => list };
   const open = (issuer: string, lifeMs = ttlMs) => createAccessTokens({ keys, clock, issuer, ttlMs: lifeMs });
   const tokens = open('https://entrepot.example');
   const claims = () => {

@@ -6,6 +6,7 @@ import { Problem } from '../../../foundation/problem.ts';
 import { newSecretText } from '../../../foundation/secret.ts';
 import { parseScopes } from '../permissions.ts';
 import type { SigningKey, SigningKeys } from '../signing-keys.ts';
+import { unprovenClaims } from './jwt-text.ts';
 
 /** What a token proves. Times are milliseconds. */
 export interface AccessProof {
@@ -17,6 +18,10 @@ export interface AccessProof {
 export interface AccessTokens {
   /** A JWT (RFC 9068) for a session, signed with the current key; it expires at `notAfter` at the latest. */
   issue(caller: Caller, notAfter?: number): { token: string; expiresAt: number };
+  /** Whether the token's header is letter for letter one that we sign now. Costs next to nothing. */
+  namesOurKey(token: string): boolean;
+  /** Whether the token says that we issued it, which anybody can write. */
+  namesOurIssuer(token: string): boolean;
   /** Throws `bad-token` unless one of our keys signed it, for us, and it is valid now. Knows nothing of revocation. */
   verify(token: string): AccessProof;
 }
@@ -41,7 +46,7 @@ export const createAccessTokens = ({
   issuer,
   ttlMs,
 }: {
-  keys: SigningKeys;
+  keys: Pick<SigningKeys, 'current' | 'all'>;
   clock: Clock;
   issuer: string;
   ttlMs: number;
@@ -70,11 +75,13 @@ export const createAccessTokens = ({
   };
 
   /** A token is ours only when its header is letter for letter one that we sign, so no foreign algorithm or key is ever looked at. */
-  const findByHeader = (header: string): PreparedKey | undefined =>
-    keys
-      .all()
-      .map(prepare)
-      .find((key) => key.header === header);
+  const findKey = (token: string): PreparedKey | undefined => {
+    for (const key of keys.all()) {
+      const found = prepare(key);
+      if (token.startsWith(found.header)) return found;
+    }
+    return undefined;
+  };
 
   const toProof = (claims: Claims): AccessProof => {
     const now = clock.now();
@@ -98,6 +105,8 @@ export const createAccessTokens = ({
   };
 
   return {
+    namesOurKey: (token) => findKey(token) !== undefined,
+    namesOurIssuer: (token) => unprovenClaims(token)?.iss === issuer,
     issue(caller, notAfter = Number.POSITIVE_INFINITY) {
       const key = keys.current();
       const iat = Math.floor(clock.now() / 1000);
@@ -119,7 +128,7 @@ export const createAccessTokens = ({
       return { token: prepare(key).sign(claims), expiresAt: exp * 1000 };
     },
     verify(token) {
-      const key = findByHeader(headerOf(token));
+      const key = findKey(token);
       if (!key) throw new Problem('bad-token', 'The access token is not one of ours.');
       return toProof(readClaims(key, token));
     },
