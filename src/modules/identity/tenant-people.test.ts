@@ -185,12 +185,11 @@ test('with a person go its devices, pairings and mails, and nothing of anybody e
       build
         .insertInto('mailTokens')
         .values({ tokenHash: row.id, purpose: 'reset', tenantId, personId, createdAt: at, expiresAt: at + 1e9 }),
-      build.insertInto('foreignPeople').values({ issuer: 'i', subject: row.id, personId, createdAt: at }),
     ];
     await write(rows.map((query) => query.compile()).map(({ sql, parameters }) => ({ sql, parameters })));
   }
   assert.equal((await call('DELETE', bob.path, { token: operator })).status, 204);
-  for (const table of ['devices', 'pairings', 'mails', 'mailTokens', 'foreignPeople'] as const)
+  for (const table of ['devices', 'pairings', 'mails', 'mailTokens'] as const)
     assert.deepEqual(await read.selectFrom(table).select('personId').execute(), [{ personId: eve.id }], table);
   assert.deepEqual(await read.selectFrom('removals').select(['subject', 'kind']).execute(), [{ subject: bob.id, kind: 'person' }]);
 });
