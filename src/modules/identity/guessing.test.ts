@@ -98,3 +98,25 @@ test('a try that failed for our own reasons does not count', async () => {
   }
   assert.deepEqual(await guessing.guard({ name: 'ada', address: '192.0.2.1', tell() {} }, async () => ({ ok: 1 })), { ok: 1 });
 });
+
+test('a limit from everywhere holds for all addresses, is forgotten by being right, and counts no failure of our own', async () => {
+  const guessing = createGuessing({ limiter: await openLimiter({ url: 'memory:', clock: createTurnableClock() }) });
+  const everywhere = { policy: { name: 'pin', limit: 3, windowMs: minuteMs }, key: 'phone' };
+  let address = 0;
+  const attempt = (outcome: object | undefined | Error) => {
+    address += 1;
+    return guessing.guard({ name: 'phone', address: `192.0.2.${address}`, everywhere, tell() {} }, async () => {
+      if (outcome instanceof Error) throw outcome;
+      return outcome;
+    });
+  };
+  for (let round = 0; round < 3; round += 1) {
+    await attempt(undefined);
+    await attempt(undefined);
+    for (let times = 0; times < 4; times += 1) await assert.rejects(attempt(new Problem('unavailable', 'The database is away.')));
+    assert.deepEqual(await attempt({}), {});
+  }
+  for (let tries = 0; tries < 3; tries += 1) assert.equal(await attempt(undefined), undefined);
+  await assert.rejects(attempt({}), { kind: 'too-many' });
+  assert.deepEqual(await guessing.guard({ name: 'phone', address: '192.0.2.1', tell() {} }, async () => ({ ok: 1 })), { ok: 1 });
+});

@@ -192,6 +192,7 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
   const cleaning = [
     { remove: sessionStore.removeExpiredRefreshTokens, keptMs: 0 },
     { remove: sessionStore.removeExpiredSessions, keptMs: accessTokenTtlMs + dayMs },
+    { remove: sessionStore.removeEndedSessions, keptMs: accessTokenTtlMs + dayMs },
     { remove: idempotencyKeys.removeExpiredKeys, keptMs: 0 },
     { remove: keyStore.removeExpiredKeys, keptMs: 0 },
     ...createExpiryStore(database).removals.map((remove) => ({ remove, keptMs: 0 })),

@@ -86,6 +86,13 @@ export const createSessionStore = ({ build, read }: Pick<Database, 'build' | 're
         eb.selectFrom('sessions').select('id').where('refreshExpiresAt', '<', slot<number>('before')).limit(slot<number>('limit')),
       ),
   );
+  const removeEndedSessions = template<{ before: number; limit: number }>(
+    build
+      .deleteFrom('sessions')
+      .where('id', 'in', (eb) =>
+        eb.selectFrom('sessions').select('id').where('revokedAt', '<', slot<number>('before')).limit(slot<number>('limit')),
+      ),
+  );
   const removeExpiredRefreshTokens = template<{ before: number; limit: number }>(
     build
       .deleteFrom('refreshTokens')
@@ -111,6 +118,7 @@ export const createSessionStore = ({ build, read }: Pick<Database, 'build' | 're
     endSessionsOfDevicesOf: endSessionsOfDevicesOf.row,
     endSessionsOfSecret: endSessionsOfSecret.row,
     removeExpiredSessions: removeExpiredSessions.row,
+    removeEndedSessions: removeEndedSessions.row,
     removeExpiredRefreshTokens: removeExpiredRefreshTokens.row,
 
     /** The token is the proof, so this read has no other scope. */

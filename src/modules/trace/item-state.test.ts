@@ -84,3 +84,14 @@ test('an id tells what it names', () => {
   assert.equal(kindOf('req_1', [accepted]), 'request');
   assert.equal(kindOf('nothing', []), 'unknown');
 });
+
+test('a device is paired or unpaired, while its person stays what it is', () => {
+  const of = (kind: string, ...words: TraceWhat[]) =>
+    stateOf(
+      'id',
+      words.map((what) => entry(what, { subject: 'id', kind })),
+    );
+  assert.equal(of('device', 'paired', 'signed-in', 'refreshed'), 'paired');
+  assert.equal(of('device', 'paired', 'signed-in', 'unpaired'), 'unpaired');
+  assert.equal(of('person', 'signed-up', 'paired', 'unpaired', 'signed-in'), 'signed-up');
+});
