@@ -85,3 +85,58 @@ test('the private key is not in the database in plain, and another secret key do
   assert.equal('d' in keys.current().publicJwk, false);
   await assert.rejects(open(database, createSeal(new Secret('another'))), WrongSecretKey);
 });
+
+const byHand = { tenantId: 'ten_1', place: 'command line' };
+
+test('a gentle rotation publishes the new key at once, signs with it when every server knows it, and lets the old one verify', async (context) => {
+  const { clock, open } = await given(context);
+  const [here, there] = [await open(), await open()];
+  const old = here.current().id;
+  const { id } = await here.rotate('gently', byHand);
+  assert.deepEqual([here.current().id, here.all().map((key) => key.id)], [old, [old, id]]);
+  await there.reload();
+  clock.turn(5_001);
+  for (const keys of [here, there]) assert.equal(keys.current().id, id);
+  clock.turn(900_000);
+  await there.reload();
+  assert.deepEqual(
+    there.all().map((key) => key.id),
+    [old, id],
+  );
+  clock.turn(dayMs);
+  await there.reload();
+  assert.deepEqual(
+    there.all().map((key) => key.id),
+    [id],
+  );
+});
+
+test('a rotation now takes the keys before away, here at once and elsewhere at the next look', async (context) => {
+  const { database, open } = await given(context);
+  const [here, there] = [await open(), await open()];
+  const { id } = await here.rotate('now', byHand);
+  await there.reload();
+  for (const keys of [here, there]) {
+    assert.deepEqual(
+      keys.all().map((key) => key.id),
+      [id],
+    );
+    assert.equal(keys.current().id, id);
+  }
+  assert.equal((await database.read.selectFrom('signingKeys').selectAll().execute()).length, 1);
+});
+
+test('a key that was published for the next month is taken away with a leaked one, and a rotation is traced', async (context) => {
+  const { clock, database, open } = await given(context);
+  const keys = await open();
+  clock.turn(29 * dayMs + 1_000);
+  await keys.reload();
+  assert.equal(keys.all().length, 2);
+  const { id } = await keys.rotate('now', byHand);
+  assert.deepEqual(
+    keys.all().map((key) => key.id),
+    [id],
+  );
+  const [entry] = await database.read.selectFrom('traceEntries').selectAll().where('subject', '=', id).execute();
+  assert.deepEqual([entry?.what, entry?.kind, entry?.place], ['rotated', 'key', 'command line']);
+});
