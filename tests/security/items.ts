@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { call, eventually, type Json } from '../support/given.ts';
+import type { TestServer } from '../support/start-server.ts';
+import type { Caller } from './callers.ts';
+
+/** Something real that a route with a parameter in its path is tried on. */
+export interface Item {
+  readonly params: Readonly<Record<string, string>>;
+  /** Who may see it: its owner alone, everybody of the tenant with the scope, or whoever has the scope in the instance. */
+  readonly seenBy: 'owner' | 'tenant' | 'instance';
+}
+
+type Make = (server: Pick<TestServer, 'url'>, owner: Caller) => Promise<Item>;
+
+let made = 0;
+const next = (): string => {
+  made += 1;
+  return `matrix-${made}`;
+};
+
+const create = async (server: Pick<TestServer, 'url'>, owner: Caller, path: string, body: unknown): Promise<Json> => {
+  const answer = await call(server, 'POST', path, { token: owner.token(), body });
+  assert.ok(answer.status === 201 || answer.status === 202, `${path}: ${answer.text}`);
+  return answer.body;
+};
+
+const password = 'nobody will guess this one';
+
+/** Nothing listens there, so its deliveries stay open. */
+const target = (type: string) => ({
+  name: type,
+  kind: 'webhook',
+  types: [type],
+  config: { url: 'http://127.0.0.1:9/' },
+  retry: { attempts: 100, minDelayMs: 3_600_000, maxDelayMs: 3_600_000 },
+});
+
+const makeDelivery: Make = async (server, owner) => {
+  const type = next();
+  await create(server, owner, '/v1/targets', target(type));
+  await create(server, owner, '/v1/events', { id: type, name: type });
+  const found = await eventually(
+    () => call(server, 'GET', `/v1/deliveries?event=${type}`, { token: owner.token() }),
+    ({ body }) => body.items.length === 1,
+  );
+  return { params: { id: found.body.items[0].id }, seenBy: 'tenant' };
+};
+
+const makeEvent: Make = async (server, owner) => {
+  const id = next();
+  await create(server, owner, '/v1/events', { id, name: 'matrix' });
+  return { params: { id }, seenBy: 'tenant' };
+};
+
+/** How to make what a path names; the longest beginning of the path counts. A new route with a parameter needs a line here. */
+const makers: Readonly<Record<string, Make>> = {
+  '/v1/services/{id}': async (server, owner) => {
+    const { id, secretId } = await create(server, owner, '/v1/services', { name: next(), scopes: [] });
+    return { params: { id, secretId }, seenBy: 'tenant' };
+  },
+  '/v1/targets/{id}': async (server, owner) => {
+    const { id } = await create(server, owner, '/v1/targets', target(next()));
+    return { params: { id }, seenBy: 'tenant' };
+  },
+  '/v1/tenant/people/{id}': async (server, owner) => {
+    const { id } = await create(server, owner, '/v1/tenant/people', { username: next(), password, role: 'member' });
+    return { params: { id }, seenBy: 'tenant' };
+  },
+  '/v1/tenants/{id}': async (server, owner) => {
+    const { id } = await create(server, owner, '/v1/tenants', { name: next() });
+    return { params: { id }, seenBy: 'instance' };
+  },
+  '/v1/sessions/{id}': async (server, owner) => {
+    const { body } = await call(server, 'GET', '/v1/sessions', { token: owner.token() });
+    return { params: { id: body.items[0].id }, seenBy: 'owner' };
+  },
+  '/v1/deliveries/{id}': makeDelivery,
+  '/v1/events/{id}': makeEvent,
+  '/v1/trace/{id}': makeEvent,
+  '/problems/{kind}': async () => ({ params: { kind: 'not-found' }, seenBy: 'instance' }),
+};
+
+/** Makes what the path names; undefined where it names nothing. */
+export const makeItem = async (server: Pick<TestServer, 'url'>, path: string, owner: Caller): Promise<Item | undefined> => {
+  if (!path.includes('{')) return undefined;
+  const beginnings = Object.keys(makers).filter((beginning) => path.startsWith(beginning));
+  const longest = beginnings.toSorted((one, other) => other.length - one.length)[0];
+  const make = longest === undefined ? undefined : makers[longest];
+  assert.ok(make, `tests/security/items.ts does not know how to make what ${path} names`);
+  return await make(server, owner);
+};
