@@ -43,10 +43,10 @@ export interface TakenNameRow {
   nameHash: string;
 }
 
-/** A person whom another identity provider vouches for. */
+/** A person whom another identity provider vouches for. Stays when the person is gone, so that it is not made anew. */
 export interface ForeignPersonRow {
   issuer: string;
-  subject: string;
+  subjectHash: string;
   personId: string;
   createdAt: number;
 }

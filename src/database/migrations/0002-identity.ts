@@ -12,8 +12,8 @@ const statements = [
   `CREATE INDEX "peopleByChange" ON "people" ("updatedAt")`,
   `CREATE TABLE "takenNames" ("nameHash" TEXT PRIMARY KEY) WITHOUT ROWID`,
   `CREATE TABLE "foreignPeople" (
-    "issuer" TEXT NOT NULL, "subject" TEXT NOT NULL, "personId" TEXT NOT NULL, "createdAt" INTEGER NOT NULL,
-    PRIMARY KEY ("issuer", "subject")) WITHOUT ROWID`,
+    "issuer" TEXT NOT NULL, "subjectHash" TEXT NOT NULL, "personId" TEXT NOT NULL, "createdAt" INTEGER NOT NULL,
+    PRIMARY KEY ("issuer", "subjectHash")) WITHOUT ROWID`,
   `CREATE INDEX "foreignPeopleByPerson" ON "foreignPeople" ("personId")`,
 
   `ALTER TABLE "sessions" ADD COLUMN "personId" TEXT`,

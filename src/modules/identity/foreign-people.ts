@@ -3,7 +3,9 @@ import type { PersonRow } from '../../database/tables.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import type { Ids } from '../../foundation/ids.ts';
 import { Problem } from '../../foundation/problem.ts';
+import { hashOf } from '../../foundation/secret.ts';
 import type { Trace } from '../trace/trace.ts';
+import { nameHashOf } from './person-acts.ts';
 import type { ForeignPersonFound, PersonStore } from './person-store.ts';
 import type { TenantStore } from './tenant-store.ts';
 import { isUsername, usernameKeyOf } from './usernames.ts';
@@ -49,11 +51,13 @@ export const createForeignPeople = ({
   tenantId: string;
 }): ForeignPeople => {
   const make = async (trx: Trx, claims: ForeignClaims, address: string): Promise<void> => {
-    if (await people.findForeignPerson(claims.iss, claims.sub, trx)) return;
+    if (await people.findForeignPerson(claims.iss, hashOf(claims.sub), trx)) return;
     const id = ids.next('person');
     const now = clock.now();
     const wanted = typeof claims.preferred_username === 'string' ? claims.preferred_username.normalize('NFKC') : '';
-    const isWantedFree = isUsername(wanted) && !(await people.isNameTaken(usernameKeyOf(wanted), trx));
+    const wantedKey = usernameKeyOf(wanted);
+    const isWantedFree =
+      isUsername(wanted) && !(await people.isNameTaken({ usernameKey: wantedKey, nameHash: nameHashOf(wantedKey) }, trx));
     const username = isWantedFree ? wanted : id;
     const person: PersonRow = {
       id,
@@ -70,7 +74,7 @@ export const createForeignPeople = ({
       createdAt: now,
       updatedAt: now,
     };
-    const { iss: issuer, sub: subject } = claims;
+    const { iss: issuer, sub } = claims;
     const entry = {
       tenantId,
       subject: id,
@@ -82,8 +86,9 @@ export const createForeignPeople = ({
       detail: { issuer },
     } as const;
     await trx.run([
+      people.takeName({ nameHash: nameHashOf(person.usernameKey) }),
       people.insertPerson(person),
-      people.insertForeignPerson({ issuer, subject, personId: id, createdAt: now }),
+      people.insertForeignPerson({ issuer, subjectHash: hashOf(sub), personId: id, createdAt: now }),
       ...trace.entries([entry]),
     ]);
   };
@@ -102,7 +107,7 @@ export const createForeignPeople = ({
   return {
     async personOf(claims, address) {
       for (let tries = 0; tries < maxTries; tries += 1) {
-        const found = await people.findForeignPerson(claims.iss, claims.sub);
+        const found = await people.findForeignPerson(claims.iss, hashOf(claims.sub));
         if (found) return standing(found);
         await makeUnlessClosed(claims, address);
       }

@@ -3,7 +3,6 @@ import type { ForeignPersonRow, PersonRow, RemovalRow, SetUpTokenRow, TakenNameR
 import { slot, template } from '../../database/template.ts';
 import type { TenantScope } from '../../foundation/caller.ts';
 import { decodeCursor, type PageRequest } from '../../foundation/page.ts';
-import { hashOf } from '../../foundation/secret.ts';
 import { laterThanBefore } from './change-store.ts';
 
 /** Somebody whom an identity provider vouches for; `person` is undefined where it was removed here. */
@@ -76,7 +75,7 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
   const insertForeignPerson = template<ForeignPersonRow>(
     build
       .insertInto('foreignPeople')
-      .values({ issuer: slot('issuer'), subject: slot('subject'), personId: slot('personId'), createdAt: slot('createdAt') }),
+      .values({ issuer: slot('issuer'), subjectHash: slot('subjectHash'), personId: slot('personId'), createdAt: slot('createdAt') }),
   );
 
   return {
@@ -161,7 +160,7 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
     /** The issuer's word is the proof, so this read has no other scope. */
     async findForeignPerson(
       issuer: string,
-      subject: string,
+      subjectHash: string,
       { query }: Pick<Trx, 'query'> = { query: read },
     ): Promise<ForeignPersonFound | undefined> {
       const row = await query
@@ -170,7 +169,7 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
         .leftJoin('tenants', 'tenants.id', 'people.tenantId')
         .select(['people.id', 'people.tenantId', 'people.role', 'tenants.state as tenantState'])
         .where('foreignPeople.issuer', '=', issuer)
-        .where('foreignPeople.subject', '=', subject)
+        .where('foreignPeople.subjectHash', '=', subjectHash)
         .executeTakeFirst();
       if (!row) return undefined;
       const { id, tenantId, role, tenantState } = row;
@@ -178,9 +177,12 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
     },
 
     /** Whether somebody has the user name, or had it once. */
-    async isNameTaken(usernameKey: string, { query }: Pick<Trx, 'query'>): Promise<boolean> {
+    async isNameTaken(
+      { usernameKey, nameHash }: { usernameKey: string; nameHash: string },
+      { query }: Pick<Trx, 'query'>,
+    ): Promise<boolean> {
       const held = await query.selectFrom('people').select('id').where('usernameKey', '=', usernameKey).executeTakeFirst();
-      const given = await query.selectFrom('takenNames').select('nameHash').where('nameHash', '=', hashOf(usernameKey)).executeTakeFirst();
+      const given = await query.selectFrom('takenNames').select('nameHash').where('nameHash', '=', nameHash).executeTakeFirst();
       return held !== undefined || given !== undefined;
     },
   };
