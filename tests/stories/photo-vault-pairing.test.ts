@@ -139,7 +139,7 @@ describe('a phone is paired with the photo vault by four digits', () => {
 
   it('the owner takes the phone away, and it is out at once', async () => {
     assert.equal((await call(server, 'DELETE', `/v1/devices/${device.id}`, { token: owner })).status, 204);
-    const refused = await me(session.accessToken);
+    const refused = await call(server, 'GET', '/v1/sessions', { token: session.accessToken });
     assert.deepEqual([refused.status, refused.body.type], [401, '/problems/bad-token']);
     assert.equal((await refresh()).status, 401);
     const again = await call(server, 'DELETE', `/v1/devices/${device.id}`, { token: owner });
