@@ -152,11 +152,16 @@ interface Claims {
 
 const readClaims = (key: PreparedKey, token: string): Claims => {
   try {
-    return key.verify(token) as Claims; // our own signature stands under them: they are what `issue` wrote
+    const claims = key.verify(token) as Claims; // our own signature stands under them: they are what `issue` wrote, in this version or another
+    if (![claims.sub, claims.tid, claims.sid, claims.scope].every((text) => typeof text === 'string') || !kinds.has(claims.kind))
+      throw new Error('Its claims have another form.');
+    return claims;
   } catch (cause) {
     throw new Problem('bad-token', 'The access token is not valid.', { cause });
   }
 };
+
+const kinds: ReadonlySet<string> = new Set(['person', 'device', 'service'] satisfies Caller['kind'][]);
 
 const headerOf = (token: string): string => token.slice(0, token.indexOf('.') + 1);
 
