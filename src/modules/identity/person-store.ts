@@ -3,6 +3,15 @@ import type { PersonRow, SetUpTokenRow, TakenNameRow } from '../../database/tabl
 import { slot, template } from '../../database/template.ts';
 import type { TenantScope } from '../../foundation/caller.ts';
 
+/** A password's hash takes the place of the one that was looked at. */
+export interface PasswordReplaced {
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+type ProfileRow = Pick<PersonRow, 'id' | 'tenantId' | 'displayName' | 'email' | 'pendingEmail' | 'updatedAt'>;
+
 export type PersonStore = ReturnType<typeof createPersonStore>;
 
 export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'read'>) => {
@@ -35,6 +44,59 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
       .where('usedAt', 'is', null),
   );
   const removeUnusedSetUpTokens = template<object>(build.deleteFrom('setUpTokens').where('usedAt', 'is', null));
+
+  const keepName = template<TakenNameRow>(
+    build
+      .insertInto('takenNames')
+      .values({ nameHash: slot('nameHash') })
+      .onConflict((conflict) => conflict.doNothing()),
+  );
+  const replaceHash = template<PasswordReplaced>(
+    build
+      .updateTable('people')
+      .set({ passwordHash: slot('to') })
+      .where('id', '=', slot<string>('id'))
+      .where('passwordHash', '=', slot<string>('from')),
+  );
+  const changePassword = template<PasswordReplaced & { at: number }>(
+    build
+      .updateTable('people')
+      .set({ passwordHash: slot('to'), updatedAt: slot('at') })
+      .where('id', '=', slot<string>('id'))
+      .where('passwordHash', '=', slot<string>('from')),
+  );
+  const resetPassword = template<{ id: string; to: string; at: number }>(
+    build
+      .updateTable('people')
+      .set({ passwordHash: slot('to'), state: 'active', updatedAt: slot('at') })
+      .where('id', '=', slot<string>('id')),
+  );
+  const confirmEmail = template<{ id: string; at: number }>(
+    build
+      .updateTable('people')
+      .set((eb) => ({
+        state: 'active',
+        email: eb.fn.coalesce('pendingEmail', 'email'),
+        pendingEmail: null,
+        updatedAt: slot('at'),
+      }))
+      .where('id', '=', slot<string>('id')),
+  );
+  const changeProfile = template<ProfileRow>(
+    build
+      .updateTable('people')
+      .set({ displayName: slot('displayName'), email: slot('email'), pendingEmail: slot('pendingEmail'), updatedAt: slot('updatedAt') })
+      .where('id', '=', slot<string>('id'))
+      .where('tenantId', '=', slot<string>('tenantId')),
+  );
+  const removePerson = template<{ tenantId: string; id: string; passwordHash: string }>(
+    build
+      .deleteFrom('people')
+      .where('id', '=', slot<string>('id'))
+      .where('tenantId', '=', slot<string>('tenantId'))
+      .where('passwordHash', '=', slot<string>('passwordHash')),
+  );
+  const refused = (statement: Statement): Statement => ({ ...statement, mustChange: 1 });
 
   return {
     /** Rejects with `UniqueViolation` when the user name is taken. */
@@ -69,6 +131,32 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
       const tenant = await read.selectFrom('tenants').select('id').where('slug', '=', slug).executeTakeFirst();
       if (!tenant) throw new Error(`The tenant ${slug} is missing from the database.`);
       return tenant.id;
+    },
+
+    /** Takes a name that its person has already. */
+    keepName: keepName.row,
+    /** These are refused by the database when the person is gone or its password was changed meanwhile. */
+    replaceHash: (row: PasswordReplaced): Statement => refused(replaceHash.row(row)),
+    changePassword: (row: PasswordReplaced & { at: number }): Statement => refused(changePassword.row(row)),
+    removePerson: (row: { tenantId: string; id: string; passwordHash: string }): Statement => refused(removePerson.row(row)),
+    /** These are refused by the database when the person is gone. The first ones prove that mails to the person arrive. */
+    resetPassword: (row: { id: string; to: string; at: number }): Statement => refused(resetPassword.row(row)),
+    confirmEmail: (row: { id: string; at: number }): Statement => refused(confirmEmail.row(row)),
+    changeProfile: (row: ProfileRow): Statement => refused(changeProfile.row(row)),
+
+    /** For a change that depends on what is there. */
+    findPersonIn: ({ query }: Pick<Trx, 'query'>, scope: TenantScope, id: string): Promise<PersonRow | undefined> =>
+      query.selectFrom('people').selectAll().where('id', '=', id).where('tenantId', '=', scope.tenantId).executeTakeFirst(),
+
+    async hasOtherOperator({ query }: Pick<Trx, 'query'>, id: string): Promise<boolean> {
+      const other = await query
+        .selectFrom('people')
+        .select('id')
+        .where('role', '=', 'operator')
+        .where('id', '<>', id)
+        .limit(1)
+        .executeTakeFirst();
+      return other !== undefined;
     },
   };
 };
