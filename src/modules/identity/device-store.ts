@@ -10,11 +10,6 @@ export type DeviceScope = Pick<DeviceRow, 'tenantId' | 'personId'>;
 export type DeviceStore = ReturnType<typeof createDeviceStore>;
 
 export const createDeviceStore = ({ build, read }: Pick<Database, 'build' | 'read'>) => {
-  const removeDevicesOf = template<{ personId: string }>(build.deleteFrom('devices').where('personId', '=', slot<string>('personId')));
-  const removePairingsOf = template<{ personId: string }>(build.deleteFrom('pairings').where('personId', '=', slot<string>('personId')));
-  const removeAuthorizationsOf = template<{ personId: string }>(
-    build.deleteFrom('deviceAuthorizations').where('personId', '=', slot<string>('personId')),
-  );
   const insertDevice = template<DeviceRow>(
     build.insertInto('devices').values({
       id: slot('id'),
@@ -53,12 +48,6 @@ export const createDeviceStore = ({ build, read }: Pick<Database, 'build' | 'rea
     findDevice: (scope: TenantScope, id: string): Promise<DeviceRow | undefined> =>
       read.selectFrom('devices').selectAll().where('id', '=', id).where('tenantId', '=', scope.tenantId).executeTakeFirst(),
 
-    /** A person's devices, and those that it was about to let in. */
-    removeAllOfPerson: (row: { personId: string }) => [
-      removeDevicesOf.row(row),
-      removePairingsOf.row(row),
-      removeAuthorizationsOf.row(row),
-    ],
     /** Rejects with `UniqueViolation` where the device id has a row. */
     insertDevice: insertDevice.row,
     /** These are refused by the database where the device is not there, or not this person's, any more. */

@@ -35,7 +35,7 @@ export const createMe =
     switch (kind) {
       case 'person': {
         const person = await people.findPerson(caller, id);
-        if (!person) throw gone();
+        if (!person) throw callerGone();
         return {
           ...known,
           username: person.username,
@@ -47,12 +47,12 @@ export const createMe =
       }
       case 'service': {
         const service = await services.findService(caller, id);
-        if (!service) throw gone();
+        if (!service) throw callerGone();
         return { ...known, displayName: service.name };
       }
       case 'device': {
         const device = await devices.findDevice(caller, id);
-        if (!device) throw gone();
+        if (!device) throw callerGone();
         return { ...known, ...(device.name === null ? {} : { displayName: device.name }) };
       }
       default:
@@ -60,4 +60,4 @@ export const createMe =
     }
   };
 
-const gone = () => new Problem('bad-token', 'The caller was removed.');
+export const callerGone = () => new Problem('bad-token', 'The caller was removed.');

@@ -1,5 +1,5 @@
 import type { Database, Statement, Trx } from '../../database/database.ts';
-import type { ForeignPersonRow, PersonRow, RemovalRow, SetUpTokenRow, TakenNameRow, TenantRow } from '../../database/tables.ts';
+import type { ForeignPersonRow, PersonRow, SetUpTokenRow, TakenNameRow, TenantRow } from '../../database/tables.ts';
 import { slot, template } from '../../database/template.ts';
 import type { TenantScope } from '../../foundation/caller.ts';
 import { decodeCursor, type PageRequest } from '../../foundation/page.ts';
@@ -10,6 +10,15 @@ export interface ForeignPersonFound {
   readonly person: Pick<PersonRow, 'id' | 'tenantId' | 'role'> | undefined;
   readonly tenantState: TenantRow['state'] | null;
 }
+
+/** A password's hash takes the place of the one that was looked at. */
+export interface PasswordReplaced {
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+type ProfileRow = Pick<PersonRow, 'id' | 'tenantId' | 'displayName' | 'email' | 'pendingEmail' | 'updatedAt'>;
 
 export type PersonStore = ReturnType<typeof createPersonStore>;
 
@@ -58,25 +67,66 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
       .where('id', '=', slot<string>('id'))
       .where('tenantId', '=', slot<string>('tenantId')),
   );
-  const removePerson = template<{ tenantId: string; id: string }>(
-    build.deleteFrom('people').where('id', '=', slot<string>('id')).where('tenantId', '=', slot<string>('tenantId')),
-  );
   const removeMailTokens = template<{ personId: string }>(build.deleteFrom('mailTokens').where('personId', '=', slot<string>('personId')));
-  const removeMails = template<{ personId: string }>(build.deleteFrom('mails').where('personId', '=', slot<string>('personId')));
-  const insertRemoval = template<RemovalRow>(
-    build.insertInto('removals').values({
-      subject: slot('subject'),
-      tenantId: slot('tenantId'),
-      kind: slot('kind'),
-      createdAt: slot('createdAt'),
-    }),
-  );
   const removeUnusedSetUpTokens = template<object>(build.deleteFrom('setUpTokens').where('usedAt', 'is', null));
   const insertForeignPerson = template<ForeignPersonRow>(
     build
       .insertInto('foreignPeople')
       .values({ issuer: slot('issuer'), subjectHash: slot('subjectHash'), personId: slot('personId'), createdAt: slot('createdAt') }),
   );
+
+  const keepName = template<TakenNameRow>(
+    build
+      .insertInto('takenNames')
+      .values({ nameHash: slot('nameHash') })
+      .onConflict((conflict) => conflict.doNothing()),
+  );
+  const replaceHash = template<PasswordReplaced>(
+    build
+      .updateTable('people')
+      .set({ passwordHash: slot('to') })
+      .where('id', '=', slot<string>('id'))
+      .where('passwordHash', '=', slot<string>('from')),
+  );
+  const changePassword = template<PasswordReplaced & { at: number }>(
+    build
+      .updateTable('people')
+      .set({ passwordHash: slot('to'), updatedAt: slot('at') })
+      .where('id', '=', slot<string>('id'))
+      .where('passwordHash', '=', slot<string>('from')),
+  );
+  const resetPassword = template<{ id: string; to: string; at: number }>(
+    build
+      .updateTable('people')
+      .set({ passwordHash: slot('to'), state: 'active', updatedAt: slot('at') })
+      .where('id', '=', slot<string>('id')),
+  );
+  const confirmEmail = template<{ id: string; at: number }>(
+    build
+      .updateTable('people')
+      .set((eb) => ({
+        state: 'active',
+        email: eb.fn.coalesce('pendingEmail', 'email'),
+        pendingEmail: null,
+        updatedAt: slot('at'),
+      }))
+      .where('id', '=', slot<string>('id')),
+  );
+  const changeProfile = template<ProfileRow>(
+    build
+      .updateTable('people')
+      .set({ displayName: slot('displayName'), email: slot('email'), pendingEmail: slot('pendingEmail'), updatedAt: slot('updatedAt') })
+      .where('id', '=', slot<string>('id'))
+      .where('tenantId', '=', slot<string>('tenantId')),
+  );
+  const removePerson = template<{ tenantId: string; id: string; passwordHash: string }>(
+    build
+      .deleteFrom('people')
+      .where('id', '=', slot<string>('id'))
+      .where('tenantId', '=', slot<string>('tenantId'))
+      .where('passwordHash', '=', slot<string>('passwordHash')),
+  );
+  const refused = (statement: Statement): Statement => ({ ...statement, mustChange: 1 });
 
   return {
     /** Rejects with `UniqueViolation` when the user name is taken. */
@@ -114,11 +164,7 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
     },
 
     updatePerson: (row: PersonRow): Statement => ({ ...updatePerson.row(row), mustChange: 1 }),
-    removePerson: (row: { tenantId: string; id: string }): Statement => ({ ...removePerson.row(row), mustChange: 1 }),
-    /** What hangs on a person: its mails and what they carry. */
-    removeBelongings: (row: { personId: string }): Statement[] => [removeMailTokens.row(row), removeMails.row(row)],
     removeMailTokens: removeMailTokens.row,
-    insertRemoval: insertRemoval.row,
 
     /** Newest first, one more than the limit. */
     async listPeople(scope: TenantScope, { limit, cursor }: PageRequest): Promise<PersonRow[]> {
@@ -184,6 +230,32 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
       const held = await query.selectFrom('people').select('id').where('usernameKey', '=', usernameKey).executeTakeFirst();
       const given = await query.selectFrom('takenNames').select('nameHash').where('nameHash', '=', nameHash).executeTakeFirst();
       return held !== undefined || given !== undefined;
+    },
+
+    /** Takes a name that its person has already. */
+    keepName: keepName.row,
+    /** These are refused by the database when the person is gone or its password was changed meanwhile. */
+    replaceHash: (row: PasswordReplaced): Statement => refused(replaceHash.row(row)),
+    changePassword: (row: PasswordReplaced & { at: number }): Statement => refused(changePassword.row(row)),
+    removePerson: (row: { tenantId: string; id: string; passwordHash: string }): Statement => refused(removePerson.row(row)),
+    /** These are refused by the database when the person is gone. The first ones prove that mails to the person arrive. */
+    resetPassword: (row: { id: string; to: string; at: number }): Statement => refused(resetPassword.row(row)),
+    confirmEmail: (row: { id: string; at: number }): Statement => refused(confirmEmail.row(row)),
+    changeProfile: (row: ProfileRow): Statement => refused(changeProfile.row(row)),
+
+    /** For a change that depends on what is there. */
+    findPersonIn: ({ query }: Pick<Trx, 'query'>, scope: TenantScope, id: string): Promise<PersonRow | undefined> =>
+      query.selectFrom('people').selectAll().where('id', '=', id).where('tenantId', '=', scope.tenantId).executeTakeFirst(),
+
+    async hasOtherOperator({ query }: Pick<Trx, 'query'>, id: string): Promise<boolean> {
+      const other = await query
+        .selectFrom('people')
+        .select('id')
+        .where('role', '=', 'operator')
+        .where('id', '<>', id)
+        .limit(1)
+        .executeTakeFirst();
+      return other !== undefined;
     },
   };
 };

@@ -5,12 +5,12 @@ import { type Clock, toRfc3339 } from '../../foundation/clock.ts';
 import { type Page, type PageRequest, toPage } from '../../foundation/page.ts';
 import { Problem } from '../../foundation/problem.ts';
 import type { Trace, TraceEntryIn } from '../trace/trace.ts';
+import type { DeleteAccount } from './account-deletion.ts';
 import type { Denials } from './denials.ts';
 import type { Passwords } from './passwords.ts';
 import { mustHoldAll, type Role, roles } from './permissions.ts';
 import { type MakePerson, orNameTaken } from './person-acts.ts';
 import { mustBeDisplayName, mustBeEmail, mustBePassword } from './person-fields.ts';
-import type { RemovePerson } from './person-removal.ts';
 import type { PersonStore } from './person-store.ts';
 import type { SessionStore } from './session-store.ts';
 import type { Origin, Sessions } from './sessions.ts';
@@ -67,7 +67,7 @@ export const createTenantPeople = ({
   sessions,
   passwords,
   makePerson,
-  removePerson,
+  deleteAccount,
   denials,
   trace,
   clock,
@@ -79,7 +79,7 @@ export const createTenantPeople = ({
   sessions: Pick<Sessions, 'noteEnded'>;
   passwords: Pick<Passwords, 'hash'>;
   makePerson: MakePerson;
-  removePerson: RemovePerson;
+  deleteAccount: DeleteAccount;
   denials: Pick<Denials, 'changeScopes'>;
   trace: Pick<Trace, 'entries'>;
   clock: Clock;
@@ -155,12 +155,8 @@ export const createTenantPeople = ({
     },
 
     async remove(caller, id, origin) {
-      const ended = await database.transaction(async (trx) => {
-        const person = await hold(trx, caller, id, undefined);
-        const entries = traced(caller, id, origin, [{ what: 'deleted', detail: {} }]);
-        return await removePerson(trx, person, { at: clock.now(), traced: entries });
-      });
-      for (const result of ended) sessions.noteEnded(result);
+      const person = (await store.findPerson(caller, id)) ?? refuseUnknown(id);
+      await deleteAccount(person, caller.id, origin, (trx) => hold(trx, caller, id, undefined));
     },
   };
 };

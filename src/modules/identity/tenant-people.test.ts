@@ -168,7 +168,9 @@ test('a password that an admin sets ends the sessions of the person and is the o
 });
 
 test('with a person go its devices, pairings and mails, and nothing of anybody else', async (context) => {
-  const { call, operator, person, database, clock } = await given(context);
+  const { call, operator, person, database, clock, identity } = await given(context);
+  const workers = identity.startWorkers();
+  context.after(() => Promise.all(workers.map((worker) => worker.stop())));
   const bob = await person('bob', 'member');
   const eve = await person('eve', 'member');
   const { build, read, write } = database;
@@ -189,9 +191,11 @@ test('with a person go its devices, pairings and mails, and nothing of anybody e
     await write(rows.map((query) => query.compile()).map(({ sql, parameters }) => ({ sql, parameters })));
   }
   assert.equal((await call('DELETE', bob.path, { token: operator })).status, 204);
-  for (const table of ['devices', 'pairings', 'mails', 'mailTokens'] as const)
-    assert.deepEqual(await read.selectFrom(table).select('personId').execute(), [{ personId: eve.id }], table);
-  assert.deepEqual(await read.selectFrom('removals').select(['subject', 'kind']).execute(), [{ subject: bob.id, kind: 'person' }]);
+  for (const table of ['devices', 'pairings', 'mails', 'mailTokens'] as const) {
+    const owners = () => read.selectFrom(table).select('personId').execute();
+    for (let tries = 0; tries < 200 && (await owners()).length > 1; tries += 1) await clock.sleep(50);
+    assert.deepEqual(await owners(), [{ personId: eve.id }], table);
+  }
 });
 
 test('wrong bodies are refused by name, a user name cannot be changed', async (context) => {

@@ -2,6 +2,7 @@ import type { Static, TObject } from 'typebox';
 import type { Statement, Write } from '../../../database/database.ts';
 import type { Caller, Scope } from '../../../foundation/caller.ts';
 import type { Clock } from '../../../foundation/clock.ts';
+import type { Problem } from '../../../foundation/problem.ts';
 import type { TraceEntryIn } from '../../trace/trace.ts';
 import type { AdoptDevice } from '../device-adoption.ts';
 import type { Counted } from '../guessing.ts';
@@ -42,6 +43,13 @@ export interface NotProven {
   readonly who?: KnownCaller;
 }
 
+/** Proven, and yet not let in: the refusal says why. No guess, so it is not counted as one. */
+export interface Barred {
+  readonly outcome: 'barred';
+  readonly who: KnownCaller;
+  readonly refusal: Problem;
+}
+
 /** One way to sign in. */
 export interface SignInMethod<Body> {
   /** What is guessed at; failures are counted by it. */
@@ -49,7 +57,7 @@ export interface SignInMethod<Body> {
   /** A limit of failures from all addresses together, where one by address is not enough. */
   limitOf?(body: Body): Counted;
   /** Takes the same time and asks the database as often whether the name exists or not. */
-  prove(body: Body): Promise<Proven | NotProven>;
+  prove(body: Body): Promise<Proven | NotProven | Barred>;
 }
 
 export interface SignInNeeds {
