@@ -44,6 +44,7 @@ test('without any setting the documented defaults count', () => {
     accessTokenTtlMs: 15 * 60_000,
     refreshTokenTtlMs: 30 * 86_400_000,
     sessionTtlMs: 365 * 86_400_000,
+    pinTtlMs: 5 * 60_000,
     sessionBinding: 'address',
     trustedProxies: [],
     signUpLimit: { requests: 100, intervalMs: 60_000 },

@@ -133,15 +133,7 @@ describe('the API document of the running server', () => {
 
     for (const path of ['/healthz', '/readyz', '/v1/version', '/v1/me', '/v1/flow', '/problems', '/.well-known/jwks.json'])
       await same('GET', path);
-    for (const path of [
-      '/v1/events',
-      '/v1/targets',
-      '/v1/deliveries',
-      '/v1/services',
-      '/v1/sessions',
-      '/v1/tenants',
-      '/v1/tenant/people',
-    ]) {
+    for (const path of ['/v1/events', '/v1/targets', '/v1/deliveries', '/v1/services', '/v1/sessions', '/v1/devices']) {
       await same('GET', path);
       await check('GET', path, `${path}?limit=0`);
       await check('GET', path, `${path}?cursor=x`);
@@ -186,21 +178,15 @@ describe('the API document of the running server', () => {
     await check('DELETE', '/v1/services/{id}/secrets/{secretId}', secretPath);
     await check('PATCH', '/v1/services/{id}', `/v1/services/${other.body.id}`, { name: 'renamed' });
     await check('DELETE', '/v1/services/{id}', `/v1/services/${other.body.id}`);
-    const tenant = await same('POST', '/v1/tenants', {
-      name: 'Documented',
-      admin: { username: 'documented', password: 'nobody will guess' },
-    });
-    await same('POST', '/v1/tenants', { name: 'Documented' });
-    await check('GET', '/v1/tenants/{id}', `/v1/tenants/${tenant.body.id}`);
-    await check('PATCH', '/v1/tenants/{id}', `/v1/tenants/${tenant.body.id}`, { quotaPerson: 1, state: 'suspended' });
-    const person = await same('POST', '/v1/tenant/people', { username: 'grace', password: 'nobody will guess', role: 'member' });
-    await check('GET', '/v1/tenant/people/{id}', `/v1/tenant/people/${person.body.id}`);
-    await check('PATCH', '/v1/tenant/people/{id}', `/v1/tenant/people/${person.body.id}`, { email: 'grace@example.org', roles: ['a'] });
-    await check('DELETE', '/v1/tenant/people/{id}', `/v1/tenant/people/${person.body.id}`);
     const session = await same('POST', '/v1/sessions', { method: 'secret', authId: service.authId, secret: service.secret });
     await same('POST', '/v1/sessions', { method: 'secret', authId: service.authId, secret: 'wrong' });
     await same('POST', '/v1/sessions/refresh', { refreshToken: session.body.refreshToken });
     await same('POST', '/v1/sessions/refresh', { refreshToken: 'wrong' });
     await check('DELETE', '/v1/sessions/{id}', '/v1/sessions/ses_nowhere');
+    const { pin } = (await same('POST', '/v1/devices/pairings', { deviceId: 'phone', name: 'Phone' })).body;
+    await same('POST', '/v1/devices/pairings', { username: 'nobody', deviceId: 'phone' });
+    await same('POST', '/v1/sessions', { method: 'pin', deviceId: 'phone', pin });
+    const [device] = (await same('GET', '/v1/devices')).body.items;
+    await check('DELETE', '/v1/devices/{id}', `/v1/devices/${device.id}`);
   });
 });
