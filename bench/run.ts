@@ -9,11 +9,13 @@ import { memory } from './memory.ts';
 import { pace } from './pace.ts';
 import { describeMachine } from './parts/machine.ts';
 import { type Measured, printPage, printTable } from './parts/report.ts';
+import { refusedSignIns } from './refused-sign-ins.ts';
+import { tokenCheck } from './token-check.ts';
 
 // `npm run bench` measures everything, `npm run bench -- accept pace` the claims whose names begin so; `--write` puts the result into
 // docs/benchmarks.md. Figures are never asserted: a machine that others work on would fail for no fault of ours.
 
-const claims: readonly Claim[] = [acceptOne, acceptBatch, deliver, deepBacklog, memory, pace];
+const claims: readonly Claim[] = [acceptOne, acceptBatch, deliver, deepBacklog, memory, pace, tokenCheck, refusedSignIns];
 
 const { values, positionals } = parseArgs({ options: { write: { type: 'boolean', default: false } }, allowPositionals: true });
 const unknown = positionals.filter((word) => !claims.some(({ name }) => name.startsWith(word)));

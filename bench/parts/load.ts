@@ -10,6 +10,8 @@ import { sampleEvent } from './sample-event.ts';
 export interface LoadJob {
   readonly url: string;
   readonly token: string;
+  /** Asks for it by GET instead of sending events. */
+  readonly path?: string;
   readonly connections: number;
   readonly seconds: number;
   /** 1 sends an object, more an array. */
@@ -26,7 +28,7 @@ export interface LoadResult {
   readonly seconds: number;
   readonly latency: Latency;
   readonly over500ms: number;
-  /** Answers other than 202, with how many there were of each status. */
+  /** Answers other than 202 (to a GET 200), with how many there were of each status. */
   readonly refused: Readonly<Record<string, number>>;
 }
 
@@ -34,6 +36,8 @@ const slowMs = 500;
 const run = async (job: LoadJob): Promise<LoadResult> => {
   const { hostname, port, host } = new URL(job.url);
   const head = `POST /v1/events HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${job.token}\r\nContent-Type: application/json\r\n`;
+  const get = `GET ${job.path} HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${job.token}\r\n\r\n`;
+  const wantedStatus = job.path === undefined ? '202' : '200';
   const times: number[] = [];
   const refused: Record<string, number> = {};
   const maxEvents = job.maxEvents ?? Number.POSITIVE_INFINITY;
@@ -62,14 +66,14 @@ const run = async (job: LoadJob): Promise<LoadResult> => {
           socket.destroy();
           return resolve();
         }
-        const body = nextBody(); // ASCII, so its length is its size
+        const body = job.path === undefined ? nextBody() : ''; // ASCII, so its length is its size
         sentAt = performance.now();
-        socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`, 'latin1');
+        socket.write(job.path === undefined ? `${head}Content-Length: ${body.length}\r\n\r\n${body}` : get, 'latin1');
       };
       const read = createMessageReader((answer) => {
         times.push(performance.now() - sentAt);
         const status = answer.slice(9, 12);
-        if (status === '202') events += job.eventsPerRequest;
+        if (status === wantedStatus) events += job.eventsPerRequest;
         else refused[status] = (refused[status] ?? 0) + 1;
         send();
       });

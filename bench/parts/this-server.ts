@@ -35,10 +35,16 @@ export interface ThisServerOptions {
   readonly dataFolder?: string;
   /** Called when the server listens and nobody has spoken to it yet. */
   readonly whenListening?: (pid: number) => Promise<void>;
+  /** Settings beside the usual ones. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Starts the server and signs an operator and a source in. */
-export const startThisServer = async ({ dataFolder = makeDataFolder(), whenListening }: ThisServerOptions = {}): Promise<ThisServer> => {
+export const startThisServer = async ({
+  dataFolder = makeDataFolder(),
+  whenListening,
+  env = {},
+}: ThisServerOptions = {}): Promise<ThisServer> => {
   const logFile = join(dataFolder, 'server.log');
   const log = openSync(logFile, 'w');
   const child = spawn(process.execPath, [...(process.env.BENCH_NODE_OPTIONS?.split(' ') ?? []), entry, 'serve'], {
@@ -48,6 +54,7 @@ export const startThisServer = async ({ dataFolder = makeDataFolder(), whenListe
       ENTREPOT_DATA: dataFolder,
       ENTREPOT_PORT: '0',
       ENTREPOT_OPERATOR: `${operator.username}:${operator.password}`,
+      ...env,
       ...JSON.parse(process.env.BENCH_ENV ?? '{}'),
     },
   });
