@@ -11,7 +11,7 @@ import type { Trace } from '../trace/trace.ts';
 import { type Authenticate, createAuthenticate } from './authenticate.ts';
 import { cleanUp } from './cleaning.ts';
 import { createAccessTokens, issuerWithoutUrl } from './credentials/access-token.ts';
-import { createDenials } from './denials.ts';
+import { createDenials, type Denials } from './denials.ts';
 import { createDeviceStore } from './device-store.ts';
 import { createGuessing } from './guessing.ts';
 import { createIdempotency, type Idempotency } from './idempotency.ts';
@@ -63,6 +63,8 @@ export interface IdentityNeeds {
 /** Who calls, and what it may do. */
 export interface Identity {
   readonly authenticate: Authenticate;
+  /** The caller as it counts now, for what goes on long after it was let in; undefined when its session is over or its tenant suspended. */
+  readonly judge: Denials['judge'];
   /** To be registered without a prefix. */
   readonly routes: ReturnType<typeof identityRoutes>;
   readonly ensureFirstOperator: SetUp['ensureFirstOperator'];
@@ -160,6 +162,7 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
 
   return {
     authenticate,
+    judge: denials.judge,
     routes: identityRoutes({ sessions, services, tenants, tenantPeople, setUp, keys, me, authenticate, clock }),
     ensureFirstOperator: setUp.ensureFirstOperator,
     idempotency: createIdempotency({ database, store: idempotencyKeys, clock }),
