@@ -51,7 +51,7 @@ export const compose = async (
   const database = await openDatabase({ url: settings.databaseUrl, clock });
   try {
     const limiter = await openLimiter({ url: settings.limitsUrl, clock });
-    const mailer = openMailer(settings.mailUrl, { from: settings.mailFrom, print: (text) => void process.stdout.write(text) });
+    const mailer = openMailer(settings.mailUrl.reveal(), { from: settings.mailFrom, print: (text) => void process.stdout.write(text) });
     const arrived = createBell(clock);
 
     const trace = createTrace({ database });

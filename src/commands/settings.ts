@@ -15,9 +15,9 @@ export const settings: Command = async (args, env) => {
   return 0;
 };
 
-const shownValue = ({ text, isSecret }: EffectiveSetting): string | null => {
+const shownValue = ({ text, isSecret, source }: EffectiveSetting): string | null => {
   if (text === undefined) return null;
-  return isSecret ? '[secret]' : text;
+  return isSecret && source !== 'default' ? '[secret]' : text;
 };
 
 const printTable = (rows: readonly { name: string; value: string | null; source: string }[]): string => {

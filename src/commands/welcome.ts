@@ -26,6 +26,9 @@ export const welcome = ({
           `  set up    ${bold(`${address}/setup?token=${setUpToken}`)}`,
           `            ${dim('makes the first operator; the link works once. Or start with ENTREPOT_OPERATOR=name:password')}`,
         ]),
+    ...(settings.mailUrl.reveal() === 'log:'
+      ? [`  mail      ${dim('is printed here, whole, and sent to nobody (ENTREPOT_MAIL=log:, for development)')}`]
+      : []),
     `  try       curl ${address}/readyz`,
     '',
   ];

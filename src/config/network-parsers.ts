@@ -1,4 +1,5 @@
 import ipaddr from 'ipaddr.js';
+import { Secret } from '../foundation/secret.ts';
 import type { Parser } from './parsers.ts';
 
 export interface ListenAddress {
@@ -86,4 +87,26 @@ const readHttpUrl = (text: string): URL | undefined => {
   if (!/^https?:\/\/[^\s\\]+$/i.test(text)) return undefined;
   const url = URL.parse(text);
   return url === null || url.username !== '' || url.password !== '' ? undefined : url;
+};
+
+/** Kept whole, as a secret: it may hold a password. `mail/open-mailer.ts` opens it. */
+export const mailUrl: Parser<Secret> = {
+  takes: 'log: or an smtp:// or smtps:// URL, such as smtps://user:password@mail.example.org or smtp://localhost:25?tls=required',
+  read: (text) => (text === 'log:' || isSmtpUrl(text) ? new Secret(text) : undefined),
+};
+
+const isSmtpUrl = (text: string): boolean => {
+  const url = /^smtps?:\/\/[^\s\\]+$/i.test(text) ? URL.parse(text) : null;
+  if (url === null || !isHost(url.hostname.replace(/^\[(.*)\]$/, '$1')) || !['', '/'].includes(url.pathname) || url.hash !== '')
+    return false;
+  const isKnownQuery = url.search === '' || (url.protocol === 'smtp:' && url.search === '?tls=required');
+  return isKnownQuery && isDecodable(url.username) && isDecodable(url.password) && (url.username !== '' || url.password === '');
+};
+
+const isDecodable = (text: string): boolean => {
+  try {
+    return !/\p{Cc}/u.test(decodeURIComponent(text));
+  } catch {
+    return false;
+  }
 };

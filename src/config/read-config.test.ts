@@ -29,8 +29,9 @@ const complaintsOf = (env: Environment): string[] => {
 };
 
 test('without any setting the documented defaults count', () => {
-  const { replica, ...settings } = settingsOf({ PATH: '/bin', OTEL_SERVICE_NAME: 'x' });
+  const { replica, mailUrl, ...settings } = settingsOf({ PATH: '/bin', OTEL_SERVICE_NAME: 'x' });
   assert.match(replica, /^[!-~]+$/);
+  assert.equal(mailUrl.reveal(), 'log:');
   assert.deepEqual(settings, {
     port: 8080,
     host: '127.0.0.1',
@@ -38,7 +39,6 @@ test('without any setting the documented defaults count', () => {
     databaseUrl: 'sqlite:./data/entrepot.db',
     intakeUrl: 'database:',
     limitsUrl: 'memory:',
-    mailUrl: 'log:',
     mailFrom: 'Entrepot <entrepot@localhost>',
     role: 'all',
     accessTokenTtlMs: 15 * 60_000,
@@ -46,6 +46,7 @@ test('without any setting the documented defaults count', () => {
     sessionTtlMs: 365 * 86_400_000,
     sessionBinding: 'address',
     trustedProxies: [],
+    signUpLimit: { requests: 100, intervalMs: 60_000 },
     targetRate: { requests: 1, intervalMs: 2000 },
     targetRetries: 9,
     targetEnrich: { brand: 'testBrand' },
@@ -195,6 +196,33 @@ test('the metrics are on the main port, off, or on a port of their own', () => {
   assert.deepEqual(read('0.0.0.0:9090'), { host: '0.0.0.0', port: 9090 });
   assert.deepEqual(read('[::1]:0'), { host: '::1', port: 0 });
   for (const text of ['on', '9090', ':9090', 'host:', 'host:70000', '::1:9090']) assert.equal(read(text), 'refused', text);
+});
+
+test('mails leave by a server with or without a password, which is never shown', () => {
+  const right = [
+    ...['log:', 'smtp://localhost', 'smtp://127.0.0.1:2525', 'smtps://[::1]:465', 'smtp://mail.example.org?tls=required'],
+    'smtps://post%40example.org:p%40ss%3Aword@mail.example.org',
+  ];
+  for (const text of right) assert.equal(settingsOf({ ENTREPOT_MAIL: text }).mailUrl.reveal(), text);
+  const wrong = [
+    ...['log', 'log://', 'http://mail.example.org', 'smtp:', 'smtp://', 'smtp://mail example', 'smtp://a/inbox', 'smtp://a#b'],
+    ...[
+      'smtp://a?tls=maybe',
+      'smtps://a?tls=required',
+      'smtp://a?pool=true',
+      'smtp://:hush@a',
+      'smtp://u:hush%0d%0a@a',
+      'smtp://u:hush%zz@a',
+    ],
+    'smtp://u:hush@a b',
+  ];
+  for (const text of wrong) {
+    const complaints = complaintsOf({ ENTREPOT_MAIL: text });
+    assert.match(complaints.join(), /^ENTREPOT_MAIL must be log: or an smtp/, text);
+    assert.doesNotMatch(complaints.join(), /hush/);
+  }
+  const hidden = settingsOf({ ENTREPOT_MAIL: 'smtp://u:hush@a' });
+  assert.doesNotMatch(inspect(hidden) + JSON.stringify(hidden), /hush/);
 });
 
 test('what is merged into events is a JSON object', () => {

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { baseUrl, cidrList, httpUrl, isLoopbackHost, listenHost, metricsPlace, originList } from './network-parsers.ts';
+import { baseUrl, cidrList, httpUrl, isLoopbackHost, listenHost, mailUrl, metricsPlace, originList } from './network-parsers.ts';
 import {
   bearerToken,
   duration,
@@ -92,8 +92,9 @@ export const settingTable = {
   mailUrl: setting({
     env: 'ENTREPOT_MAIL',
     fallback: 'log:',
-    parse: oneOf('log:'),
-    doc: 'How mails leave: `log:` prints them whole to standard output, for development.',
+    parse: mailUrl,
+    isSecret: true,
+    doc: 'How mails leave: `log:` prints them whole to standard output, for development. `smtps` is TLS from the first byte, `smtp` takes STARTTLS where it is offered; `?tls=required` demands it with a valid certificate. Reserved characters of user and password are percent-encoded.',
   }),
   mailFrom: setting({
     env: 'ENTREPOT_MAIL_FROM',
@@ -142,6 +143,12 @@ export const settingTable = {
     fallback: '',
     parse: cidrList,
     doc: '`X-Forwarded-…` headers count only from these addresses.',
+  }),
+  signUpLimit: setting({
+    env: 'ENTREPOT_SIGN_UP_LIMIT',
+    fallback: '100/1m',
+    parse: rate,
+    doc: 'How many may sign up from one address (of IPv6: from one /64).',
   }),
   intakeLimit: setting({
     env: 'ENTREPOT_INTAKE_LIMIT',

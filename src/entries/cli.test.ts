@@ -58,11 +58,16 @@ test('wrong settings end the program with code 78 and everything that is wrong',
 });
 
 test('the effective settings are shown with their source, and secrets are hidden', async () => {
-  const { output, code } = await run(['settings'], { ENTREPOT_PORT: '9000', ENTREPOT_OPERATOR: 'root:correct horse' });
+  const { output, code } = await run(['settings'], {
+    ENTREPOT_PORT: '9000',
+    ENTREPOT_OPERATOR: 'root:correct horse',
+    ENTREPOT_MAIL: 'smtp://me:horse@localhost',
+  });
   assert.equal(code, 0);
   assert.match(output, /^ENTREPOT_PORT +environment +9000$/m);
   assert.match(output, /^ENTREPOT_HOST +default +127\.0\.0\.1$/m);
   assert.match(output, /^ENTREPOT_OPERATOR +environment +\[secret\]$/m);
+  assert.match(output, /^ENTREPOT_MAIL +environment +\[secret\]$/m);
   assert.doesNotMatch(output, /horse/);
 });
 

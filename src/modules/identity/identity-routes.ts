@@ -1,41 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
-import type { Caller } from '../../foundation/caller.ts';
-import { callerOf } from '../../http/access.ts';
-import type { Me } from './me.ts';
+import { mailPageRoutes } from './mail-page-routes.ts';
+import { meRoutes } from './me-routes.ts';
+import { peopleRoutes } from './people-routes.ts';
 import { serviceRoutes } from './service-routes.ts';
 import { sessionRoutes } from './session-routes.ts';
 import { setUpRoutes } from './set-up-routes.ts';
 import type { SigningKeys } from './signing-keys.ts';
 import { tenantPeopleRoutes } from './tenant-people-routes.ts';
 import { tenantRoutes } from './tenant-routes.ts';
-
-const MeOut = Type.Object(
-  {
-    id: Type.String(),
-    kind: Type.String({ description: '`person`, `device` or `service`.' }),
-    username: Type.Optional(Type.String()),
-    email: Type.Optional(Type.String()),
-    displayName: Type.Optional(Type.String({ description: 'Of a service its name.' })),
-    tenantId: Type.String(),
-    role: Type.Optional(Type.String({ description: 'What a person may do: `viewer`, `member`, `admin` or `operator`.' })),
-    roles: Type.Optional(Type.Array(Type.String(), { description: 'The audiences that a person belongs to.' })),
-    scopes: Type.Array(Type.String()),
-  },
-  {
-    examples: [
-      {
-        id: 'per_01k8t3w0e5f6g7h8j9kamn0pqr',
-        kind: 'person',
-        username: 'ada',
-        tenantId: 'ten_00000000000000000000000000',
-        role: 'viewer',
-        roles: [],
-        scopes: ['files:read', 'events:read', 'records:read', 'trace:read'],
-      },
-    ],
-  },
-);
 
 const KeysOut = Type.Object({
   keys: Type.Array(
@@ -57,9 +30,10 @@ type Parts = Parameters<typeof sessionRoutes>[0] &
   Parameters<typeof serviceRoutes>[0] &
   Parameters<typeof tenantRoutes>[0] &
   Parameters<typeof tenantPeopleRoutes>[0] &
-  Parameters<typeof setUpRoutes>[0] & {
+  Parameters<typeof setUpRoutes>[0] &
+  Parameters<typeof peopleRoutes>[0] &
+  Parameters<typeof meRoutes>[0] & {
     readonly keys: Pick<SigningKeys, 'all'>;
-    readonly me: (caller: Caller) => Promise<Me>;
   };
 
 /** All routes of identity, to be registered without a prefix. */
@@ -71,15 +45,9 @@ export const identityRoutes =
     await app.register(tenantRoutes(parts), { prefix: '/v1/tenants' });
     await app.register(tenantPeopleRoutes(parts), { prefix: '/v1/tenant/people' });
     await app.register(setUpRoutes(parts));
-
-    app.get(
-      '/v1/me',
-      {
-        config: { access: 'signed-in' },
-        schema: { summary: 'Who you are and what you may do', response: { 200: MeOut } },
-      },
-      async (request) => await parts.me(callerOf(request)),
-    );
+    await app.register(peopleRoutes(parts), { prefix: '/v1' });
+    await app.register(meRoutes(parts), { prefix: '/v1/me' });
+    await app.register(mailPageRoutes(parts));
 
     app.get(
       '/.well-known/jwks.json',

@@ -52,8 +52,12 @@ export interface GivenIdentity extends IdentityNeeds {
   another(settings?: Partial<IdentitySettings>): ReturnType<typeof createIdentity>;
 }
 
-/** Everything that identity needs, over an empty database. */
-export const givenNeeds = async (context: TestContext, settings: Partial<IdentitySettings> = {}): Promise<GivenIdentity> => {
+/** Everything that identity needs, over an empty database; `others` take the place of the usual parts. */
+export const givenNeeds = async (
+  context: TestContext,
+  settings: Partial<IdentitySettings> = {},
+  others: Partial<Pick<IdentityNeeds, 'mailer' | 'log'>> = {},
+): Promise<GivenIdentity> => {
   const clock = createTurnableClock();
   const database = await givenDatabase(context, clock);
   const needs: IdentityNeeds = {
@@ -70,15 +74,21 @@ export const givenNeeds = async (context: TestContext, settings: Partial<Identit
       refreshTokenTtlMs: 30 * 86_400_000,
       sessionTtlMs: 365 * 86_400_000,
       sessionBinding: 'address',
+      signUpLimit: { requests: 100, intervalMs: 60_000 },
       ...settings,
     },
+    ...others,
   };
-  return { ...needs, clock, another: (others = {}) => createIdentity({ ...needs, settings: { ...needs.settings, ...others } }) };
+  return { ...needs, clock, another: (changes = {}) => createIdentity({ ...needs, settings: { ...needs.settings, ...changes } }) };
 };
 
 /** A real server on a free port that serves nothing but identity, with an operator `ada`. */
-export const givenServer = async (context: TestContext, settings: Partial<IdentitySettings> = {}) => {
-  const needs = await givenNeeds(context, settings);
+export const givenServer = async (
+  context: TestContext,
+  settings: Partial<IdentitySettings> = {},
+  others: Partial<Pick<IdentityNeeds, 'mailer' | 'log'>> = {},
+) => {
+  const needs = await givenNeeds(context, settings, others);
   const identity = await needs.another();
   await identity.ensureFirstOperator({ name: 'ada', password: new Secret(operatorPassword) });
   const baseUrl = await serve(context, needs, identity);

@@ -8,6 +8,7 @@ import { startLoop, type Worker } from '../../foundation/work.ts';
 import type { Limiter } from '../../limits/limiter.ts';
 import type { Mailer } from '../../mail/mailer.ts';
 import type { Trace } from '../trace/trace.ts';
+import { createDeleteAccount } from './account-deletion.ts';
 import { type Authenticate, createAuthenticate } from './authenticate.ts';
 import { cleanUp } from './cleaning.ts';
 import { createAccessTokens, issuerWithoutUrl } from './credentials/access-token.ts';
@@ -18,12 +19,18 @@ import { createIdempotency, type Idempotency } from './idempotency.ts';
 import { createIdempotencyKeyStore } from './idempotency-store.ts';
 import { identityRoutes } from './identity-routes.ts';
 import { createMailStore } from './mail-store.ts';
+import { createMailTokenStore } from './mail-token-store.ts';
+import { createMailTokens } from './mail-tokens.ts';
 import { createMe } from './me.ts';
+import { createPasswordActs } from './password-acts.ts';
 import { createPasswords } from './passwords.ts';
 import { createMakePerson } from './person-acts.ts';
-import { createRemovePerson } from './person-removal.ts';
 import { createPersonStore } from './person-store.ts';
 import { createPost } from './post.ts';
+import { createChangeProfile } from './profile.ts';
+import { createProvePassword } from './prove-password.ts';
+import { createRemovalStore } from './removal-store.ts';
+import { createIdentityRemoval, createRemovals } from './removals.ts';
 import { createScopesNow } from './scopes-now.ts';
 import { createServices } from './service-acts.ts';
 import { createServiceStore } from './service-store.ts';
@@ -31,6 +38,7 @@ import { createSessionStore } from './session-store.ts';
 import { createSessions } from './sessions.ts';
 import { createSetUp, type SetUp } from './set-up.ts';
 import { openSignInMethods } from './sign-in/all-sign-in-methods.ts';
+import { createSignUp } from './sign-up.ts';
 import { createSigningKeyStore } from './signing-key-store.ts';
 import { createSigningKeys } from './signing-keys.ts';
 import { createTenants } from './tenant-acts.ts';
@@ -44,8 +52,10 @@ export interface IdentitySettings {
   readonly sessionTtlMs: number;
   /** Whether a session is refreshed only from the address where it was opened. */
   readonly sessionBinding: 'address' | 'off';
-  /** The issuer of access tokens; without it they name `entrepot`. */
+  /** The issuer of access tokens; without it they name `entrepot`, and mails carry no links. */
   readonly publicUrl?: string | undefined;
+  /** How many may sign up from one address. */
+  readonly signUpLimit: { readonly requests: number; readonly intervalMs: number };
 }
 
 export interface IdentityNeeds {
@@ -135,7 +145,34 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
   const services = createServices({ database, store: serviceStore, sessionStore, sessions, denials, trace, clock, ids });
   const makePerson = createMakePerson({ store: people, passwords, trace, clock, ids });
   const setUp = createSetUp({ database, store: people, makePerson, guessing, clock, tenantId });
-  const removePerson = createRemovePerson({ people, devices, sessions: sessionStore });
+  const me = createMe({ people, services: serviceStore });
+
+  const mailTokenStore = createMailTokenStore(database);
+  const tokens = createMailTokens({ store: mailTokenStore, post, clock, publicUrl: settings.publicUrl });
+  const limit = settings.signUpLimit;
+  const signUp = createSignUp({ database, people, tenants: tenantStore, makePerson, tokens, limiter, trace, clock, limit });
+  const provePassword = createProvePassword({ database, people, passwords, guessing, trace, clock });
+  const passwordActs = createPasswordActs({
+    database,
+    people,
+    tenants: tenantStore,
+    passwords,
+    provePassword,
+    sessionStore,
+    sessions,
+    tokens,
+    limiter,
+    trace,
+    clock,
+    log,
+  });
+  const changeProfile = createChangeProfile({ database, people, tenants: tenantStore, tokens, limiter, trace, clock });
+  const removalStore = createRemovalStore(database);
+  // What other modules keep of a person is removed by a step of theirs.
+  const steps = [createIdentityRemoval({ database, store: removalStore, trace, clock })];
+  const removals = createRemovals({ database, store: removalStore, steps, clock, log });
+  const deleteAccount = createDeleteAccount({ database, people, sessionStore, sessions, removals, trace, clock });
+
   const tenants = createTenants({ database, store: tenantStore, makePerson, denials, trace, clock, ids, defaultTenantId: tenantId });
   const tenantPeople = createTenantPeople({
     database,
@@ -143,14 +180,14 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     sessionStore,
     sessions,
     passwords,
+    tokens,
     makePerson,
-    removePerson,
+    deleteAccount,
     denials,
     trace,
     clock,
     defaultTenantId: tenantId,
   });
-  const me = createMe({ people, services: serviceStore });
 
   // A session is kept until no access token of it can be out, so that ending it can still be told to other processes.
   const cleaning = [
@@ -158,17 +195,22 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     { remove: sessionStore.removeExpiredSessions, keptMs: accessTokenTtlMs + dayMs },
     { remove: idempotencyKeys.removeExpiredKeys, keptMs: 0 },
     { remove: keyStore.removeExpiredKeys, keptMs: 0 },
+    { remove: mailTokenStore.removeExpiredTokens, keptMs: 0 },
   ];
 
   return {
     authenticate,
     judge: denials.judge,
-    routes: identityRoutes({ sessions, services, tenants, tenantPeople, setUp, keys, me, authenticate, clock }),
+    routes: identityRoutes({
+      ...{ sessions, services, tenants, tenantPeople, setUp, keys, authenticate, clock },
+      ...{ signUp, passwordActs, provePassword, changeProfile, deleteAccount, me },
+    }),
     ensureFirstOperator: setUp.ensureFirstOperator,
     idempotency: createIdempotency({ database, store: idempotencyKeys, clock }),
     defaultTenantId: async () => tenantId,
     startWorkers: () => [
       post.startWorker(),
+      removals.startWorker(),
       startLoop({
         name: 'identity.watch',
         clock,

@@ -25,12 +25,20 @@ export const createMailStore = ({ build, read }: Pick<Database, 'build' | 'read'
       .where('id', '=', slot<string>('id'))
       .where('attempts', '=', slot<number>('attempts')),
   );
+  const postponeMail = template<{ id: string; nextAt: number }>(
+    build
+      .updateTable('mails')
+      .set({ nextAt: slot('nextAt') })
+      .where('id', '=', slot<string>('id')),
+  );
   const removeMail = template<{ id: string }>(build.deleteFrom('mails').where('id', '=', slot<string>('id')));
 
   return {
     insertMail: insertMail.row,
     /** Changes nothing where another process claimed it meanwhile; it is tried again at `nextAt` unless it is removed before. */
     claimMail: claimMail.row,
+    /** For whoever claimed it. */
+    postponeMail: postponeMail.row,
     removeMail: removeMail.row,
 
     listDueMails: (now: number, limit: number): Promise<MailRow[]> =>

@@ -25,7 +25,7 @@ export const createMe =
     switch (kind) {
       case 'person': {
         const person = await people.findPerson(caller, id);
-        if (!person) throw gone();
+        if (!person) throw callerGone();
         return {
           ...known,
           username: person.username,
@@ -37,7 +37,7 @@ export const createMe =
       }
       case 'service': {
         const service = await services.findService(caller, id);
-        if (!service) throw gone();
+        if (!service) throw callerGone();
         return { ...known, displayName: service.name };
       }
       case 'device':
@@ -47,4 +47,4 @@ export const createMe =
     }
   };
 
-const gone = () => new Problem('bad-token', 'The caller was removed.');
+export const callerGone = () => new Problem('bad-token', 'The caller was removed.');

@@ -7,6 +7,8 @@ export interface Passwords {
   hash(password: string): Promise<string>;
   /** Takes as long whether there is a hash to compare with or not. Rejects with `unavailable` when too many wait already. */
   matches(passwordHash: string | undefined, password: string): Promise<boolean>;
+  /** Whether it was made with less work than is asked for now. */
+  isWeak(passwordHash: string): boolean;
 }
 
 export const passwordLength = { min: 10, max: 256 } as const;
@@ -30,6 +32,10 @@ export const createPasswords = ({ maxRunning, maxWaiting = 64 }: { maxRunning: n
         const isSame = await loadArgon2().verify(passwordHash ?? nobodysHash, password.normalize('NFC'));
         return isSame && passwordHash !== undefined;
       }),
+    isWeak(passwordHash) {
+      const [, memoryCost, timeCost] = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=\d+\$/.exec(passwordHash) ?? [];
+      return Number(memoryCost ?? 0) < parameters.memoryCost || Number(timeCost ?? 0) < parameters.timeCost;
+    },
   };
 };
 

@@ -1,9 +1,18 @@
 import type { Database, Statement, Trx } from '../../database/database.ts';
-import type { PersonRow, RemovalRow, SetUpTokenRow, TakenNameRow } from '../../database/tables.ts';
+import type { PersonRow, SetUpTokenRow, TakenNameRow } from '../../database/tables.ts';
 import { slot, template } from '../../database/template.ts';
 import type { TenantScope } from '../../foundation/caller.ts';
 import { decodeCursor, type PageRequest } from '../../foundation/page.ts';
 import { laterThanBefore } from './change-store.ts';
+
+/** A password's hash takes the place of the one that was looked at. */
+export interface PasswordReplaced {
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+type ProfileRow = Pick<PersonRow, 'id' | 'tenantId' | 'displayName' | 'email' | 'pendingEmail' | 'updatedAt'>;
 
 export type PersonStore = ReturnType<typeof createPersonStore>;
 
@@ -52,23 +61,65 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
       .where('id', '=', slot<string>('id'))
       .where('tenantId', '=', slot<string>('tenantId')),
   );
-  const removePerson = template<{ tenantId: string; id: string }>(
-    build.deleteFrom('people').where('id', '=', slot<string>('id')).where('tenantId', '=', slot<string>('tenantId')),
-  );
-  const removeForeignPerson = template<{ personId: string }>(
-    build.deleteFrom('foreignPeople').where('personId', '=', slot<string>('personId')),
-  );
-  const removeMailTokens = template<{ personId: string }>(build.deleteFrom('mailTokens').where('personId', '=', slot<string>('personId')));
-  const removeMails = template<{ personId: string }>(build.deleteFrom('mails').where('personId', '=', slot<string>('personId')));
-  const insertRemoval = template<RemovalRow>(
-    build.insertInto('removals').values({
-      subject: slot('subject'),
-      tenantId: slot('tenantId'),
-      kind: slot('kind'),
-      createdAt: slot('createdAt'),
-    }),
-  );
   const removeUnusedSetUpTokens = template<object>(build.deleteFrom('setUpTokens').where('usedAt', 'is', null));
+
+  const keepName = template<TakenNameRow>(
+    build
+      .insertInto('takenNames')
+      .values({ nameHash: slot('nameHash') })
+      .onConflict((conflict) => conflict.doNothing()),
+  );
+  const replaceHash = template<PasswordReplaced>(
+    build
+      .updateTable('people')
+      .set({ passwordHash: slot('to') })
+      .where('id', '=', slot<string>('id'))
+      .where('passwordHash', '=', slot<string>('from')),
+  );
+  const changePassword = template<PasswordReplaced & { at: number }>(
+    build
+      .updateTable('people')
+      .set({ passwordHash: slot('to'), updatedAt: laterThanBefore(slot('at')) })
+      .where('id', '=', slot<string>('id'))
+      .where('passwordHash', '=', slot<string>('from')),
+  );
+  const resetPassword = template<{ id: string; to: string; at: number }>(
+    build
+      .updateTable('people')
+      .set({ passwordHash: slot('to'), state: 'active', updatedAt: laterThanBefore(slot('at')) })
+      .where('id', '=', slot<string>('id')),
+  );
+  const confirmEmail = template<{ id: string; at: number }>(
+    build
+      .updateTable('people')
+      .set((eb) => ({
+        state: 'active',
+        email: eb.fn.coalesce('pendingEmail', 'email'),
+        pendingEmail: null,
+        updatedAt: laterThanBefore(slot('at')),
+      }))
+      .where('id', '=', slot<string>('id')),
+  );
+  const changeProfile = template<ProfileRow>(
+    build
+      .updateTable('people')
+      .set({
+        displayName: slot('displayName'),
+        email: slot('email'),
+        pendingEmail: slot('pendingEmail'),
+        updatedAt: laterThanBefore(slot('updatedAt')),
+      })
+      .where('id', '=', slot<string>('id'))
+      .where('tenantId', '=', slot<string>('tenantId')),
+  );
+  const removePerson = template<{ tenantId: string; id: string; passwordHash: string }>(
+    build
+      .deleteFrom('people')
+      .where('id', '=', slot<string>('id'))
+      .where('tenantId', '=', slot<string>('tenantId'))
+      .where('passwordHash', '=', slot<string>('passwordHash')),
+  );
+  const refused = (statement: Statement): Statement => ({ ...statement, mustChange: 1 });
 
   return {
     /** Rejects with `UniqueViolation` when the user name is taken. */
@@ -105,16 +156,34 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
       return tenant.id;
     },
 
-    updatePerson: (row: PersonRow): Statement => ({ ...updatePerson.row(row), mustChange: 1 }),
-    removePerson: (row: { tenantId: string; id: string }): Statement => ({ ...removePerson.row(row), mustChange: 1 }),
-    /** What hangs on a person: who vouches for it elsewhere, its mails and what they carry. */
-    removeBelongings: (row: { personId: string }): Statement[] => [
-      removeForeignPerson.row(row),
-      removeMailTokens.row(row),
-      removeMails.row(row),
-    ],
-    removeMailTokens: removeMailTokens.row,
-    insertRemoval: insertRemoval.row,
+    /** Takes a name that its person has already. */
+    keepName: keepName.row,
+    /** These are refused by the database when the person is gone or its password was changed meanwhile. */
+    replaceHash: (row: PasswordReplaced): Statement => refused(replaceHash.row(row)),
+    changePassword: (row: PasswordReplaced & { at: number }): Statement => refused(changePassword.row(row)),
+    removePerson: (row: { tenantId: string; id: string; passwordHash: string }): Statement => refused(removePerson.row(row)),
+    /** These are refused by the database when the person is gone. The first ones prove that mails to the person arrive. */
+    resetPassword: (row: { id: string; to: string; at: number }): Statement => refused(resetPassword.row(row)),
+    confirmEmail: (row: { id: string; at: number }): Statement => refused(confirmEmail.row(row)),
+    changeProfile: (row: ProfileRow): Statement => refused(changeProfile.row(row)),
+
+    /** For a change that depends on what is there. */
+    findPersonIn: ({ query }: Pick<Trx, 'query'>, scope: TenantScope, id: string): Promise<PersonRow | undefined> =>
+      query.selectFrom('people').selectAll().where('id', '=', id).where('tenantId', '=', scope.tenantId).executeTakeFirst(),
+
+    /** Holds the rows of all operators until the transaction ends, so that of two who go at once one sees that it is the last. */
+    async hasOtherOperator({ query }: Pick<Trx, 'query'>, id: string): Promise<boolean> {
+      const operators = await query
+        .updateTable('people')
+        .set((eb) => ({ role: eb.ref('role') }))
+        .where('role', '=', 'operator')
+        .returning('id')
+        .execute();
+      return operators.some((operator) => operator.id !== id);
+    },
+
+    /** Refused by the database when the person is gone. */
+    updatePerson: (row: PersonRow): Statement => refused(updatePerson.row(row)),
 
     /** Newest first, one more than the limit. */
     async listPeople(scope: TenantScope, { limit, cursor }: PageRequest): Promise<PersonRow[]> {
@@ -138,16 +207,5 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
         .where('tenantId', '=', scope.tenantId)
         .returningAll()
         .executeTakeFirst(),
-
-    /** All operators of the instance. Holds their rows, so that of two who go at once one sees that it is the last. */
-    async holdOperators({ query }: Pick<Trx, 'query'>): Promise<string[]> {
-      const rows = await query
-        .updateTable('people')
-        .set((eb) => ({ role: eb.ref('role') }))
-        .where('role', '=', 'operator')
-        .returning('id')
-        .execute();
-      return rows.map(({ id }) => id);
-    },
   };
 };

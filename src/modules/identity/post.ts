@@ -72,7 +72,7 @@ export const createPost = ({
         return;
       }
       const delayMs = Math.min(firstDelayMs * 2 ** row.attempts, maxDelayMs);
-      await database.write([store.claimMail({ id: row.id, attempts: row.attempts + 1, nextAt: clock.now() + delayMs })]);
+      await database.write([store.postponeMail({ id: row.id, nextAt: clock.now() + delayMs })]);
       log.warn({ ...what, err: error, nextInMs: delayMs }, 'mail.not-sent');
     }
   };

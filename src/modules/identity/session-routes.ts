@@ -85,7 +85,7 @@ export const sessionRoutes =
           description:
             'Opens a session. After 10 failures of a name from an address, or 100 from an address, within 15 minutes it is 429 there.',
           body: SignIn,
-          response: { 201: SessionOut, ...refusals('bad-credentials', 'tenant-suspended', 'too-many') },
+          response: { 201: SessionOut, ...refusals('bad-credentials', 'unconfirmed', 'tenant-suspended', 'too-many') },
         },
       },
       async (request, reply) => {

@@ -50,7 +50,7 @@ export interface Sessions {
    * the trace.
    */
   open(proven: Proven, origin: Origin, method: string): Promise<SessionGiven | undefined>;
-  /** Throws `bad-credentials`, the same for unknown and wrong, `too-many`, and for the right ones `tenant-suspended`. */
+  /** Throws `bad-credentials`, the same for unknown and wrong, `too-many`, and to whoever is right `unconfirmed` or `tenant-suspended`. */
   signIn(body: SignInBody, origin: Origin, tell: Guess['tell']): Promise<SessionGiven>;
   /** A new pair for a token that was never used. Throws `bad-refresh-token`; a used one ends the session and everything it gave. */
   refresh(refreshToken: string, origin: Origin): Promise<SessionGiven>;
@@ -210,7 +210,9 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
       const session = await needs.guessing.guard({ name: method.nameOf(body), address: origin.address, tell }, async () => {
         const proof = await method.prove(body);
         if (proof.outcome === 'proven') return await openOrRefuse(() => open(proof, origin, body.method));
-        if (proof.who) noteRefused(proof.who, origin, { method: body.method });
+        const reason = proof.outcome === 'barred' ? { reason: proof.refusal.kind } : {};
+        if (proof.who) noteRefused(proof.who, origin, { method: body.method, ...reason });
+        if (proof.outcome === 'barred') throw proof.refusal;
         return undefined;
       });
       if (!session) throw new Problem('bad-credentials', 'The name does not exist, or the secret or password is wrong.');

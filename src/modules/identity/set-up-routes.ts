@@ -1,15 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import { Problem } from '../../foundation/problem.ts';
+import { readForm } from '../../http/form-body.ts';
 import { problemHeaders, refusals } from '../../http/problem-reply.ts';
 import { limitReply } from '../../http/rate-limit.ts';
 import { sendHtml } from '../../http/security-headers.ts';
-import { bodyStream } from '../../http/stream-body.ts';
+import { formPagePolicy } from './form-page.ts';
 import { PasswordIn, UsernameIn } from './person-schemas.ts';
 import { originOf } from './session-routes.ts';
 import type { SetUp, SetUpWanted } from './set-up.ts';
-import { type SetUpPage, setUpPage, setUpPagePolicy } from './set-up-page.ts';
+import { type SetUpPage, setUpPage } from './set-up-page.ts';
 
 const SetUpIn = Type.Object(
   {
@@ -27,9 +28,6 @@ const OperatorOut = Type.Object(
   { id: Type.String(), username: Type.String() },
   { examples: [{ id: 'per_01k8t3w0e5f6g7h8j9kamn0pqr', username: 'ada' }] },
 );
-
-/** A form with three short fields needs no more. */
-const formLimitBytes = 16 * 1024;
 
 const Page = Type.String({ description: 'A page for people.', examples: ['<!doctype html>'] });
 
@@ -86,7 +84,7 @@ export const setUpRoutes =
         },
       },
       async (request, reply) => {
-        const wanted = await readForm(request);
+        const wanted = wantedOf(await readForm(request));
         try {
           const { username } = await setUp.setUp(wanted, originOf(request), (decision) => limitReply(reply, decision));
           return sendSetUpPage(reply.code(201), { state: 'done', username });
@@ -101,16 +99,10 @@ export const setUpRoutes =
     );
   };
 
-const sendSetUpPage = (reply: FastifyReply, page: SetUpPage) => sendHtml(reply, setUpPage(page), setUpPagePolicy);
+const sendSetUpPage = (reply: FastifyReply, page: SetUpPage) => sendHtml(reply, setUpPage(page), formPagePolicy);
 
-const readForm = async (request: FastifyRequest): Promise<SetUpWanted> => {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of bodyStream(request)) {
-    size += chunk.length;
-    if (size > formLimitBytes) throw new Problem('too-large', 'The form is too large.');
-    chunks.push(chunk);
-  }
-  const form = new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
-  return { token: form.get('token') ?? '', username: form.get('username') ?? '', password: form.get('password') ?? '' };
-};
+const wantedOf = (form: URLSearchParams): SetUpWanted => ({
+  token: form.get('token') ?? '',
+  username: form.get('username') ?? '',
+  password: form.get('password') ?? '',
+});

@@ -102,6 +102,25 @@ export const createTraceStore = (database: Database) => {
     removeSubjects: (subjects: readonly string[]): Write[] =>
       subjects.length === 0 ? [] : [build.deleteFrom('traceEntries').where('subject', 'in', subjects).compile()],
 
+    async scrub(subjects: readonly string[], limit: number): Promise<number> {
+      if (subjects.length === 0) return 0;
+      const [result] = await database.write([
+        build
+          .updateTable('traceEntries')
+          .set({ place: null, detailJson: null, itemId: null })
+          .where('seq', 'in', (eb) =>
+            eb
+              .selectFrom('traceEntries')
+              .select('seq')
+              .where('subject', 'in', subjects)
+              .where((or) => or.or([or('place', 'is not', null), or('detailJson', 'is not', null), or('itemId', 'is not', null)]))
+              .limit(limit),
+          )
+          .compile(),
+      ]);
+      return result?.changes ?? 0;
+    },
+
     async removeOld(before: number, limit: number): Promise<number> {
       const [result] = await database.write([
         build

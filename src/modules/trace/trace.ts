@@ -34,6 +34,11 @@ export interface Trace {
   newestSeq(): Promise<number>;
   /** Removes the entries of these items; for retention. */
   removeSubjects(subjects: readonly string[]): Write[];
+  /**
+   * Leaves only ids of the entries of these items: where they happened and all details go. At most `limit` entries; resolves with how many
+   * there were.
+   */
+  scrub(subjects: readonly string[], limit: number): Promise<number>;
   /** Removes entries of other kinds than `event` before `before`, at most `limit`; resolves with how many went. */
   removeOld(before: number, limit: number): Promise<number>;
 }
@@ -74,6 +79,7 @@ export const createTrace = ({ database }: { database: Database }): Trace => {
     after: store.entriesAfter,
     newestSeq: store.newestSeq,
     removeSubjects: store.removeSubjects,
+    scrub: store.scrub,
     removeOld: store.removeOld,
   };
 };

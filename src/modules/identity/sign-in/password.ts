@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { Problem } from '../../../foundation/problem.ts';
 import { roles } from '../permissions.ts';
 import { PresentedPasswordIn } from '../person-schemas.ts';
 import { usernameKeyOf } from '../usernames.ts';
@@ -14,7 +15,10 @@ const schema = Type.Object(
   { additionalProperties: false, title: 'A person by its password' },
 );
 
-/** A person's user name and password. An unknown name costs the same work as a known one. */
+/**
+ * A person's user name and password. An unknown name costs the same work as a known one; whether the person is let in at all is told
+ * only to whoever knows the password. A hash that was made with less work than is asked for now is replaced.
+ */
 export const passwordMethod: SignInMethodFile<typeof schema> = {
   method: 'password',
   schema,
@@ -23,11 +27,22 @@ export const passwordMethod: SignInMethodFile<typeof schema> = {
     nameOf: ({ username }) => usernameKeyOf(username),
     async prove({ username, password }) {
       const person = await people.findPersonByUsername(usernameKeyOf(username));
-      const isRight = await passwords.matches(person?.passwordHash, password);
+      const from = person?.passwordHash || undefined; // empty where the person has no password
+      const isRight = await passwords.matches(from, password);
       if (!person) return { outcome: 'refused' };
       const who = { id: person.id, kind: 'person', tenantId: person.tenantId } as const;
-      if (!isRight) return { outcome: 'refused', who };
-      return { outcome: 'proven', who, scopes: new Set(roles[person.role]), writes: [] };
+      if (!isRight || from === undefined) return { outcome: 'refused', who };
+      if (person.state === 'unconfirmed') return { outcome: 'barred', who, refusal: unconfirmed() };
+
+      const to = passwords.isWeak(from) ? await passwords.hash(password) : from;
+      // Replaced also by itself: refused when the person was deleted or its password changed while this one was compared.
+      return { outcome: 'proven', who, scopes: new Set(roles[person.role]), writes: [people.replaceHash({ id: person.id, from, to })] };
     },
   }),
 };
+
+const unconfirmed = () =>
+  new Problem(
+    'unconfirmed',
+    'Your e-mail address is not confirmed yet. Follow the link of the mail, or reset the password to get another.',
+  );

@@ -2,6 +2,7 @@ import type { Static, TObject } from 'typebox';
 import type { Write } from '../../../database/database.ts';
 import type { Caller, Scope } from '../../../foundation/caller.ts';
 import type { Clock } from '../../../foundation/clock.ts';
+import type { Problem } from '../../../foundation/problem.ts';
 import type { Passwords } from '../passwords.ts';
 import type { PersonStore } from '../person-store.ts';
 import type { ServiceStore } from '../service-store.ts';
@@ -31,12 +32,19 @@ export interface NotProven {
   readonly who?: KnownCaller;
 }
 
+/** Proven, and yet not let in: the refusal says why. No guess, so it is not counted as one. */
+export interface Barred {
+  readonly outcome: 'barred';
+  readonly who: KnownCaller;
+  readonly refusal: Problem;
+}
+
 /** One way to sign in. */
 export interface SignInMethod<Body> {
   /** What is guessed at; failures are counted by it. */
   nameOf(body: Body): string;
   /** Takes the same time and asks the database as often whether the name exists or not. */
-  prove(body: Body): Promise<Proven | NotProven>;
+  prove(body: Body): Promise<Proven | NotProven | Barred>;
 }
 
 export interface SignInNeeds {
