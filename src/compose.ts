@@ -89,7 +89,7 @@ export const compose = async (
       await delivery.ensureTargetFromSettings(await identity.defaultTenantId(), { url, rate, retries, enrich });
     }
 
-    const live = createLiveView({ trace, events, clock, log });
+    const live = createLiveView({ trace, events, judge: identity.judge, clock, log });
     const app = createServer({
       log,
       clock,

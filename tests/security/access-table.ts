@@ -41,6 +41,18 @@ export const accessOfRoutes: Readonly<Record<string, string>> = {
   'DELETE /v1/sessions/current': 'public',
   'DELETE /v1/sessions/{id}': 'signed-in',
   'GET /v1/me': 'signed-in',
+  'PATCH /v1/me': 'person',
+  'DELETE /v1/me': 'person',
+  'POST /v1/me/password': 'person',
+
+  'POST /v1/people': 'public',
+  'POST /v1/people/confirm': 'public',
+  'POST /v1/password-resets': 'public',
+  'POST /v1/password-resets/complete': 'public',
+  'GET /confirm': 'public',
+  'POST /confirm': 'public',
+  'GET /reset': 'public',
+  'POST /reset': 'public',
 
   'POST /v1/services': 'services:manage',
   'GET /v1/services': 'services:manage',

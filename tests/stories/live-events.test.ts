@@ -151,6 +151,29 @@ describe('watching events flow', () => {
     second.close();
   });
 
+  it('a viewer who signs out, loses the scope or whose tenant is suspended is shown nothing more', async () => {
+    const operator = await givenOperator(server);
+    const [leaving, losing] = [
+      await givenService(server, operator, ['events:read']),
+      await givenService(server, operator, ['events:read']),
+    ];
+    const admin = { username: 'wile', password: 'nobody will guess' };
+    const { body: acme } = await call(server, 'POST', '/v1/tenants', { token: operator, body: { name: 'Acme', admin } });
+    const { body: session } = await call(server, 'POST', '/v1/sessions', { body: { method: 'password', ...admin } });
+    const viewers = await Promise.all([leaving.token, losing.token, session.accessToken].map((one) => watch(server, one)));
+    const staying = await watch(server, token);
+
+    await call(server, 'DELETE', '/v1/sessions/current', { token: leaving.token });
+    await call(server, 'PATCH', `/v1/services/${losing.id}`, { token: operator, body: { scopes: [] } });
+    await call(server, 'PATCH', `/v1/tenants/${acme.id}`, { token: operator, body: { state: 'suspended' } });
+    await eventually(
+      async () => viewers.map((viewer) => viewer.hasEnded()),
+      (ended) => ended.every(Boolean),
+    );
+    assert.ok(!staying.hasEnded());
+    staying.close();
+  });
+
   it('who asks with a garbled Last-Event-ID, an unknown state or an unknown name is refused', async () => {
     const ask = async (query: string, headers = {}) => {
       const { status, body } = await call(server, 'GET', `/v1/events/live${query}`, { token, headers });

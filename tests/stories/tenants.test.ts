@@ -100,6 +100,9 @@ describe('tenants and their people', () => {
       assert.equal((await signIn('grace', 'wrong wrong wrong')).status, 401);
       await ask(admin, 'PATCH', grace.path, { role: 'viewer', email: 'grace@example.com', displayName: 'Grace' });
       await ask(admin, 'PATCH', grace.path, { password: 'another very good one' });
+      const changes = (await traceOf(admin, grace.id)).body.entries;
+      assert.deepEqual(changes.find(({ what }: Json) => what === 'role-changed').detail, { from: 'member', to: 'viewer' });
+      assert.deepEqual(changes.find(({ what }: Json) => what === 'changed').detail, { fields: ['email', 'displayName'] });
       await ask(admin, 'DELETE', grace.path);
       const trace = await eventually(
         () => traceOf(admin, grace.id),
@@ -109,8 +112,6 @@ describe('tenants and their people', () => {
         [trace.status, trace.body.kind, trace.body.state, wordsOf(trace).toSorted()],
         [200, 'person', 'deleted', ['changed', 'created', 'deleted', 'password-changed', 'refused', 'role-changed', 'signed-in']],
       );
-      const changed = trace.body.entries.find(({ what }: Json) => what === 'role-changed');
-      assert.deepEqual(changed.detail, { from: 'member', to: 'viewer' });
       for (const personal of ['grace', 'Grace', 'example.com', password]) assert.ok(!trace.text.includes(`"${personal}`), personal);
       assert.equal((await traceOf(stranger, grace.id)).status, 404);
       assert.equal((await traceOf(operator, grace.id)).status, 404, 'not even the operator of another tenant');

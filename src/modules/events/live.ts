@@ -24,8 +24,12 @@ export interface LiveView {
   readonly worker: Worker;
 }
 
+/** The caller as it counts now; undefined when its session is over or its tenant suspended. `since` is when it was last let in. */
+type Judge = (caller: Caller, since: number) => Caller | undefined;
+
 interface Viewer {
-  readonly tenantId: string;
+  readonly caller: Caller;
+  readonly since: number;
   readonly filter: LiveFilter;
   readonly response: ServerResponse;
   /** The last entry that it was shown, or that it did not want. */
@@ -39,8 +43,20 @@ const heartbeatMs = 15_000;
 /** A viewer that has not read this much is dropped: nobody waits for it. It comes back with `Last-Event-ID`. */
 const maxUnreadBytes = 1024 * 1024;
 
-/** The trace as it is written, of all processes, to everybody who watches. */
-export const createLiveView = ({ trace, events, clock, log }: { trace: Trace; events: Events; clock: Clock; log: Log }): LiveView => {
+/** The trace as it is written, of all processes, to everybody who watches, for as long as they may. */
+export const createLiveView = ({
+  trace,
+  events,
+  judge,
+  clock,
+  log,
+}: {
+  trace: Trace;
+  events: Events;
+  judge: Judge;
+  clock: Clock;
+  log: Log;
+}): LiveView => {
   const viewers = new Set<Viewer>();
   let heartbeatAt = 0;
   let isStopped = false;
@@ -53,7 +69,7 @@ export const createLiveView = ({ trace, events, clock, log }: { trace: Trace; ev
   const write = (viewer: Viewer, text: string) => {
     viewer.response.write(text);
     if (viewer.response.writableLength <= maxUnreadBytes) return;
-    log.info({ tenantId: viewer.tenantId, unreadBytes: viewer.response.writableLength }, 'live.viewer-dropped');
+    log.info({ tenantId: viewer.caller.tenantId, unreadBytes: viewer.response.writableLength }, 'live.viewer-dropped');
     drop(viewer);
   };
 
@@ -63,7 +79,7 @@ export const createLiveView = ({ trace, events, clock, log }: { trace: Trace; ev
       if (entry.seq <= viewer.seen) continue;
       viewer.seen = entry.seq;
       const fact = facts.get(entry.subject);
-      if (!fact || entry.tenantId !== viewer.tenantId || !viewers.has(viewer)) continue;
+      if (!fact || entry.tenantId !== viewer.caller.tenantId || !viewers.has(viewer)) continue;
       const state = stateAfter(entry, fact);
       if (viewer.filter.type !== undefined && fact.type !== viewer.filter.type) continue;
       if (viewer.filter.state !== undefined && state !== viewer.filter.state) continue;
@@ -89,11 +105,21 @@ export const createLiveView = ({ trace, events, clock, log }: { trace: Trace; ev
     return entries.length;
   };
 
+  /** A stream outlives the request's check by hours, so it is asked again and again. */
+  const sendAwayWhoMayNot = () => {
+    for (const viewer of viewers) {
+      if (judge(viewer.caller, viewer.since)?.scopes.has('events:read')) continue;
+      viewers.delete(viewer);
+      viewer.response.end();
+    }
+  };
+
   const worker = startLoop({
     name: 'live view',
     clock,
     log,
     async round(signal) {
+      sendAwayWhoMayNot();
       if (viewers.size === 0) return await clock.sleep(idleLookMs, signal);
       // All viewers go on from the same place; only one that just resumed is behind, and catches up alone.
       const newest = Math.max(...[...viewers].map(({ seen }) => seen));
@@ -114,7 +140,7 @@ export const createLiveView = ({ trace, events, clock, log }: { trace: Trace; ev
     async show(caller, filter, open) {
       const newest = await trace.newestSeq();
       const response = open();
-      const viewer: Viewer = { tenantId: caller.tenantId, filter, response, seen: Math.min(filter.after ?? newest, newest) };
+      const viewer: Viewer = { caller, since: clock.now(), filter, response, seen: Math.min(filter.after ?? newest, newest) };
       response.writeHead(200, {
         'content-type': 'text/event-stream; charset=utf-8',
         'cache-control': 'no-store',

@@ -62,7 +62,6 @@ test('everything that the account owned goes, and the trace keeps ids only', asy
         usedAt: null,
       })
       .compile(),
-    build.insertInto('foreignPeople').values({ issuer: 'https://a', subject: 'grace', personId: id, createdAt: at }).compile(),
     build.insertInto('traceEntries').values(traced).compile(),
   ]);
 
@@ -76,7 +75,7 @@ test('everything that the account owned goes, and the trace keeps ids only', asy
     (await database.read.selectFrom('removals').select('subject').executeTakeFirst()) === undefined ? true : undefined,
   );
 
-  for (const table of ['devices', 'pairings', 'mailTokens', 'mails', 'foreignPeople', 'refreshTokens', 'deviceAuthorizations'] as const) {
+  for (const table of ['devices', 'pairings', 'mailTokens', 'mails', 'refreshTokens', 'deviceAuthorizations'] as const) {
     assert.deepEqual(await database.read.selectFrom(table).selectAll().execute(), [], table);
   }
   assert.deepEqual(await database.read.selectFrom('people').select('username').execute(), [{ username: 'ada' }]);

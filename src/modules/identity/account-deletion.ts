@@ -1,4 +1,4 @@
-import { type Database, type Trx, WriteRefused } from '../../database/database.ts';
+import { type Database, WriteRefused } from '../../database/database.ts';
 import type { PersonRow } from '../../database/tables.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import { Problem } from '../../foundation/problem.ts';
@@ -11,14 +11,14 @@ import type { Origin, Sessions } from './sessions.ts';
 
 /**
  * Deletes an account: its row goes and its sessions end in one transaction, everything else that it owned follows in a job. Its name stays
- * taken. `by` is who does it; `mayStill` looks, inside the transaction, whether it may. Throws `conflict` for the last operator, and when the person is gone or its password is not that of `person`
- * any more.
+ * taken. `by` is who does it. Throws `conflict` for the last operator, and when the person is gone or its password is not that of `person`
+ * any more. `mayDelete` throws where the person, as it is then, may not be deleted by whoever wants to.
  */
 export type DeleteAccount = (
   person: Pick<PersonRow, 'id' | 'tenantId' | 'usernameKey' | 'passwordHash'>,
   by: string,
   origin: Origin,
-  mayStill?: (trx: Trx) => Promise<unknown>,
+  mayDelete?: (person: PersonRow) => void,
 ) => Promise<void>;
 
 export const createDeleteAccount =
@@ -39,7 +39,7 @@ export const createDeleteAccount =
     trace: Pick<Trace, 'entries'>;
     clock: Clock;
   }): DeleteAccount =>
-  async ({ id, tenantId, usernameKey, passwordHash }, by, { requestId }, mayStill) => {
+  async ({ id, tenantId, usernameKey, passwordHash }, by, { requestId }, mayDelete) => {
     const at = clock.now();
     const writes = [
       sessionStore.endSessionsOfCaller({ tenantId, callerId: id, at }),
@@ -51,9 +51,9 @@ export const createDeleteAccount =
       ...trace.entries([{ tenantId, subject: id, kind: 'person', requestId, at, what: 'deleted', who: by }]),
     ];
     const deleting = database.transaction(async (trx) => {
-      await mayStill?.(trx);
-      const isOperator = (await people.findPersonIn(trx, { tenantId }, id))?.role === 'operator';
-      if (isOperator && !(await people.hasOtherOperator(trx, id))) {
+      const person = await people.findPersonIn(trx, { tenantId }, id);
+      if (person) mayDelete?.(person);
+      if (person?.role === 'operator' && !(await people.hasOtherOperator(trx, id))) {
         throw new Problem('conflict', 'This is the last operator; make another one first.');
       }
       return await trx.run(writes);

@@ -14,7 +14,7 @@ import { cleanUp } from './cleaning.ts';
 import { createAccessTokens, issuerWithoutUrl } from './credentials/access-token.ts';
 import { openCredentials } from './credentials/all-credentials.ts';
 import type { TrustedIssuer } from './credentials/foreign-token.ts';
-import { createDenials } from './denials.ts';
+import { createDenials, type Denials } from './denials.ts';
 import { createAdoptDevice } from './device-adoption.ts';
 import { createDeviceStore } from './device-store.ts';
 import { createDevices } from './devices.ts';
@@ -86,6 +86,8 @@ export interface IdentityNeeds {
 /** Who calls, and what it may do. */
 export interface Identity {
   readonly authenticate: Authenticate;
+  /** The caller as it counts now, for what goes on long after it was let in; undefined when its session is over or its tenant suspended. */
+  readonly judge: Denials['judge'];
   /** To be registered without a prefix. */
   readonly routes: ReturnType<typeof identityRoutes>;
   readonly ensureFirstOperator: SetUp['ensureFirstOperator'];
@@ -216,6 +218,7 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     sessionStore,
     sessions,
     passwords,
+    tokens,
     makePerson,
     deleteAccount,
     denials,
@@ -236,6 +239,7 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
 
   return {
     authenticate,
+    judge: denials.judge,
     routes: identityRoutes({
       ...{ sessions, services, devices, pairings, tenants, tenantPeople, setUp, keys, authenticate, clock },
       ...{ signUp, passwordActs, provePassword, changeProfile, deleteAccount, me },

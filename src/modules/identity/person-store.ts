@@ -91,14 +91,14 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
   const changePassword = template<PasswordReplaced & { at: number }>(
     build
       .updateTable('people')
-      .set({ passwordHash: slot('to'), updatedAt: slot('at') })
+      .set({ passwordHash: slot('to'), updatedAt: laterThanBefore(slot('at')) })
       .where('id', '=', slot<string>('id'))
       .where('passwordHash', '=', slot<string>('from')),
   );
   const resetPassword = template<{ id: string; to: string; at: number }>(
     build
       .updateTable('people')
-      .set({ passwordHash: slot('to'), state: 'active', updatedAt: slot('at') })
+      .set({ passwordHash: slot('to'), state: 'active', updatedAt: laterThanBefore(slot('at')) })
       .where('id', '=', slot<string>('id')),
   );
   const confirmEmail = template<{ id: string; at: number }>(
@@ -108,14 +108,19 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
         state: 'active',
         email: eb.fn.coalesce('pendingEmail', 'email'),
         pendingEmail: null,
-        updatedAt: slot('at'),
+        updatedAt: laterThanBefore(slot('at')),
       }))
       .where('id', '=', slot<string>('id')),
   );
   const changeProfile = template<ProfileRow>(
     build
       .updateTable('people')
-      .set({ displayName: slot('displayName'), email: slot('email'), pendingEmail: slot('pendingEmail'), updatedAt: slot('updatedAt') })
+      .set({
+        displayName: slot('displayName'),
+        email: slot('email'),
+        pendingEmail: slot('pendingEmail'),
+        updatedAt: laterThanBefore(slot('updatedAt')),
+      })
       .where('id', '=', slot<string>('id'))
       .where('tenantId', '=', slot<string>('tenantId')),
   );
@@ -189,17 +194,6 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
         .returningAll()
         .executeTakeFirst(),
 
-    /** All operators of the instance. Holds their rows, so that of two who go at once one sees that it is the last. */
-    async holdOperators({ query }: Pick<Trx, 'query'>): Promise<string[]> {
-      const rows = await query
-        .updateTable('people')
-        .set((eb) => ({ role: eb.ref('role') }))
-        .where('role', '=', 'operator')
-        .returning('id')
-        .execute();
-      return rows.map(({ id }) => id);
-    },
-
     /** Rejects with `UniqueViolation` when the issuer's subject has a person. */
     insertForeignPerson: insertForeignPerson.row,
 
@@ -247,15 +241,15 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
     findPersonIn: ({ query }: Pick<Trx, 'query'>, scope: TenantScope, id: string): Promise<PersonRow | undefined> =>
       query.selectFrom('people').selectAll().where('id', '=', id).where('tenantId', '=', scope.tenantId).executeTakeFirst(),
 
+    /** Holds the rows of all operators until the transaction ends, so that of two who go at once one sees that it is the last. */
     async hasOtherOperator({ query }: Pick<Trx, 'query'>, id: string): Promise<boolean> {
-      const other = await query
-        .selectFrom('people')
-        .select('id')
+      const operators = await query
+        .updateTable('people')
+        .set((eb) => ({ role: eb.ref('role') }))
         .where('role', '=', 'operator')
-        .where('id', '<>', id)
-        .limit(1)
-        .executeTakeFirst();
-      return other !== undefined;
+        .returning('id')
+        .execute();
+      return operators.some((operator) => operator.id !== id);
     },
   };
 };

@@ -50,6 +50,9 @@ export const createRemovalStore = ({ build, read }: Pick<Database, 'build' | 're
     insertRemoval: insertRemoval.row,
     endRemoval: endRemoval.row,
 
+    /** No PIN of the person is traded from here on. */
+    removePairings: removePairings.row,
+
     /** Everything that identity keeps of a person but its own row and its devices' ids in the trace. */
     removeBelongings: (row: OfPerson & { at: number }): Write[] => [
       removeRefreshTokens.row(row),

@@ -73,7 +73,10 @@ export const createRemovals = ({
   };
 
   return {
-    writes: ({ id, tenantId }) => [store.insertRemoval({ subject: id, tenantId, kind: 'person', createdAt: clock.now() })],
+    writes: ({ id, tenantId }) => [
+      store.insertRemoval({ subject: id, tenantId, kind: 'person', createdAt: clock.now() }),
+      store.removePairings({ tenantId, personId: id }),
+    ],
     announce: () => bell.ring(),
     startWorker: () =>
       startLoop({

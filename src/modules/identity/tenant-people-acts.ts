@@ -7,6 +7,7 @@ import { Problem } from '../../foundation/problem.ts';
 import type { Trace, TraceEntryIn } from '../trace/trace.ts';
 import type { DeleteAccount } from './account-deletion.ts';
 import type { Denials } from './denials.ts';
+import type { MailTokens } from './mail-tokens.ts';
 import type { Passwords } from './passwords.ts';
 import { mustHoldAll, type Role, roles } from './permissions.ts';
 import { type MakePerson, orNameTaken } from './person-acts.ts';
@@ -66,6 +67,7 @@ export const createTenantPeople = ({
   sessionStore,
   sessions,
   passwords,
+  tokens,
   makePerson,
   deleteAccount,
   denials,
@@ -75,9 +77,10 @@ export const createTenantPeople = ({
 }: {
   database: Pick<Database, 'write' | 'transaction'>;
   store: PersonStore;
-  sessionStore: Pick<SessionStore, 'endSessionsOfCaller'>;
+  sessionStore: Pick<SessionStore, 'endSessionsOfCaller' | 'endSessionsOfDevicesOf'>;
   sessions: Pick<Sessions, 'noteEnded'>;
   passwords: Pick<Passwords, 'hash'>;
+  tokens: Pick<MailTokens, 'revoke'>;
   makePerson: MakePerson;
   deleteAccount: DeleteAccount;
   denials: Pick<Denials, 'changeScopes'>;
@@ -106,14 +109,20 @@ export const createTenantPeople = ({
 
   const getRow = async (scope: TenantScope, id: string): Promise<PersonRow> => (await store.findPerson(scope, id)) ?? refuseUnknown(id);
 
-  /** The person, held until the transaction ends; `role` is what it is to have then, undefined when it goes. */
-  const hold = async (trx: Pick<Trx, 'query'>, caller: Caller, id: string, role: Role | undefined): Promise<PersonRow> => {
+  /** Whoever knew the old password is out, also where it let a device in; a mail that was to reset it is of no use. */
+  const endings = ({ tenantId, id }: Pick<PersonRow, 'tenantId' | 'id'>) => [
+    sessionStore.endSessionsOfCaller({ tenantId, callerId: id, at: clock.now() }),
+    sessionStore.endSessionsOfDevicesOf({ tenantId, personId: id, at: clock.now() }),
+    tokens.revoke(id, 'reset'),
+  ];
+
+  /** The person, held until the transaction ends; `role` is what it is to have then. */
+  const hold = async (trx: Pick<Trx, 'query'>, caller: Caller, id: string, role: Role): Promise<PersonRow> => {
     const row = (await store.holdPerson(trx, caller, id, clock.now())) ?? refuseUnknown(id);
     mustHoldAll(caller, roles[row.role]);
     if (row.role !== 'operator' || role === 'operator') return row;
-    const operators = await store.holdOperators(trx);
-    if (operators.every((operator) => operator === id)) throw new Problem('conflict', 'It is the last operator of this server.');
-    return row;
+    if (await store.hasOtherOperator(trx, id)) return row;
+    throw new Problem('conflict', 'This is the last operator; make another one first.');
   };
 
   return {
@@ -141,22 +150,20 @@ export const createTenantPeople = ({
       const { row, ended } = await database.transaction(async (trx) => {
         const before = await hold(trx, caller, id, changes.role ?? seen.role);
         const after = changed(before, changes, passwordHash);
-        const end = sessionStore.endSessionsOfCaller({ tenantId: caller.tenantId, callerId: id, at: clock.now() });
         const results = await trx.run([
-          ...(passwordHash === undefined ? [] : [end, store.removeMailTokens({ personId: id })]),
+          ...(passwordHash === undefined ? [] : endings({ tenantId: caller.tenantId, id })),
           store.updatePerson(after),
           ...traced(caller, id, origin, actsOf(before, after, changes)),
         ]);
-        return { row: after, ended: passwordHash === undefined ? undefined : results[0] };
+        return { row: after, ended: passwordHash === undefined ? [] : results.slice(0, 2) };
       });
       denials.changeScopes(id, new Set(roles[row.role]), row.updatedAt);
-      sessions.noteEnded(ended);
+      for (const result of ended) sessions.noteEnded(result);
       return toSeen(row);
     },
 
     async remove(caller, id, origin) {
-      const person = (await store.findPerson(caller, id)) ?? refuseUnknown(id);
-      await deleteAccount(person, caller.id, origin, (trx) => hold(trx, caller, id, undefined));
+      await deleteAccount(await getRow(caller, id), caller.id, origin, (person) => mustHoldAll(caller, roles[person.role]));
     },
   };
 };

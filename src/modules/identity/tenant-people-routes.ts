@@ -120,7 +120,7 @@ export const tenantPeopleRoutes =
         schema: {
           summary: 'Change a person',
           description:
-            'A changed role counts at once, also for sessions that are open. A changed password ends the sessions of the person. ' +
+            'A changed role counts at once, also for sessions that are open. A changed password ends the sessions of the person and its devices. ' +
             'Who may do more than you is not changed by you; the last operator stays one.',
           tags,
           params: idOf,

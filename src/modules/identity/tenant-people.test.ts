@@ -167,35 +167,31 @@ test('a password that an admin sets ends the sessions of the person and is the o
   assert.equal((await signIn({ method: 'password', username: 'bob', password: next })).status, 201);
 });
 
-test('with a person go its devices, pairings and mails, and nothing of anybody else', async (context) => {
-  const { call, operator, person, database, clock, identity } = await given(context);
-  const workers = identity.startWorkers();
-  context.after(() => Promise.all(workers.map((worker) => worker.stop())));
+test('who removes a person ends the sessions of its devices, and has all that it owned removed', async (context) => {
+  const { call, operator, person, database, clock } = await given(context);
   const bob = await person('bob', 'member');
   const eve = await person('eve', 'member');
   const { build, read, write } = database;
-  const at = clock.now();
   const tenantId = (await call('GET', '/v1/me', { token: bob.token })).body.tenantId;
+  const at = clock.now();
   for (const { id: personId } of [bob, eve]) {
-    const row = { id: `x_${personId}`, tenantId, personId, createdAt: at };
-    const rows = [
-      build.insertInto('devices').values({ ...row, deviceId: row.id, name: null, lastUsedAt: at }),
-      build
-        .insertInto('pairings')
-        .values({ ...row, deviceId: row.id, name: null, pinHash: 'x', triesLeft: 5, expiresAt: at, usedAt: null }),
-      build.insertInto('mails').values({ ...row, sealedMail: 'x', attempts: 0, nextAt: at + 1e9, expiresAt: at + 1e9 }),
-      build
-        .insertInto('mailTokens')
-        .values({ tokenHash: row.id, purpose: 'reset', tenantId, personId, createdAt: at, expiresAt: at + 1e9 }),
-    ];
-    await write(rows.map((query) => query.compile()).map(({ sql, parameters }) => ({ sql, parameters })));
+    const ofDevice = { id: `ses_${personId}`, tenantId, callerId: `dev_${personId}`, callerKind: 'device', personId } as const;
+    const times = { createdAt: at, lastUsedAt: at, refreshExpiresAt: at + 1e9, revokedAt: null };
+    const { sql, parameters } = build
+      .insertInto('sessions')
+      .values({ ...ofDevice, ...times, address: '192.0.2.1' })
+      .compile();
+    await write([{ sql, parameters }]);
   }
   assert.equal((await call('DELETE', bob.path, { token: operator })).status, 204);
-  for (const table of ['devices', 'pairings', 'mails', 'mailTokens'] as const) {
-    const owners = () => read.selectFrom(table).select('personId').execute();
-    for (let tries = 0; tries < 200 && (await owners()).length > 1; tries += 1) await clock.sleep(50);
-    assert.deepEqual(await owners(), [{ personId: eve.id }], table);
-  }
+  const live = await read
+    .selectFrom('sessions')
+    .select('personId')
+    .where('callerKind', '=', 'device')
+    .where('revokedAt', 'is', null)
+    .execute();
+  assert.deepEqual(live, [{ personId: eve.id }]);
+  assert.deepEqual(await read.selectFrom('removals').select(['subject', 'kind']).execute(), [{ subject: bob.id, kind: 'person' }]);
 });
 
 test('wrong bodies are refused by name, a user name cannot be changed', async (context) => {
