@@ -142,5 +142,10 @@ test('workers stop when they are asked to', async (context) => {
   const identity = await (await givenNeeds(context)).another();
   const workers = identity.startWorkers();
   await Promise.all(workers.map((worker) => worker.stop()));
-  assert.deepEqual(workers.map((worker) => worker.name).toSorted(), ['identity.cleaning', 'identity.post', 'identity.watch']);
+  assert.deepEqual(workers.map((worker) => worker.name).toSorted(), [
+    'identity.cleaning',
+    'identity.post',
+    'identity.removals',
+    'identity.watch',
+  ]);
 });
