@@ -108,7 +108,7 @@ describe('who attacks the access tokens gets 401, and never a 5xx', () => {
       const { status } = await ask(forge(claims));
       assert.ok(status < 500, JSON.stringify(claims));
     }
-    assert.ok((await ask(forge({ scope: 'operate no:such' }))).body.scopes.every((scope: string) => scope === 'operate'));
+    assert.ok(!(await ask(forge({ scope: 'operate no:such' }))).body.scopes.includes('no:such'));
   });
 
   it('an Authorization of a megabyte is refused as headers that are too large', async () => {
