@@ -54,6 +54,10 @@ export const accessOfRoutes: Readonly<Record<string, string>> = {
   'GET /reset': 'public',
   'POST /reset': 'public',
 
+  'POST /v1/devices/pairings': 'optional',
+  'GET /v1/devices': 'person',
+  'DELETE /v1/devices/{id}': 'person',
+
   'POST /v1/services': 'services:manage',
   'GET /v1/services': 'services:manage',
   'GET /v1/services/{id}': 'services:manage',

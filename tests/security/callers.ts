@@ -9,7 +9,7 @@ const password = 'nobody will guess this one';
 /** Somebody who tries the routes. */
 export interface Caller {
   readonly name: string;
-  readonly kind: 'person' | 'service';
+  readonly kind: 'person' | 'device' | 'service';
   readonly tenant: string;
   /** What it may do. */
   readonly scopes: readonly string[];
@@ -88,4 +88,19 @@ export const makeService = async (server: Server, { tenant, token }: Keeper, sco
   const { body } = await call(server, 'POST', '/v1/services', { token, body: { name, scopes } });
   const credentials = { method: 'secret', authId: body.authId, secret: body.secret };
   return await withSession(server, { name, kind: 'service', tenant, scopes }, () => signIn(server, credentials));
+};
+
+/** Pairs a device with its person; resolves with the session that the device has then. */
+export const pairDevice = async (server: Server, personToken: string): Promise<Json> => {
+  made += 1;
+  const deviceId = `device-${made}`;
+  const { body } = await call(server, 'POST', '/v1/devices/pairings', { token: personToken, body: { deviceId } });
+  return await signIn(server, { method: 'pin', deviceId, pin: body.pin });
+};
+
+/** A device of an admin: it may do what a member may, and no more. */
+export const makeDevice = async (server: Server, keeper: Keeper): Promise<Caller> => {
+  const person = await makePerson(server, keeper, 'admin');
+  const device = { name: "an admin's device", kind: 'device', tenant: keeper.tenant, scopes: scopesOfRole.member } as const;
+  return await withSession(server, device, () => pairDevice(server, person.token()));
 };

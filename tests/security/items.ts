@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { call, eventually, type Json } from '../support/given.ts';
 import type { TestServer } from '../support/start-server.ts';
-import type { Caller } from './callers.ts';
+import { type Caller, pairDevice } from './callers.ts';
 
 /** Something real that a route with a parameter in its path is tried on. */
 export interface Item {
@@ -69,6 +69,11 @@ const makers: Readonly<Record<string, Make>> = {
   '/v1/tenants/{id}': async (server, owner) => {
     const { id } = await create(server, owner, '/v1/tenants', { name: next() });
     return { params: { id }, seenBy: 'instance' };
+  },
+  '/v1/devices/{id}': async (server, owner) => {
+    await pairDevice(server, owner.token());
+    const { body } = await call(server, 'GET', '/v1/devices', { token: owner.token() });
+    return { params: { id: body.items[0].id }, seenBy: 'owner' };
   },
   '/v1/sessions/{id}': async (server, owner) => {
     const { body } = await call(server, 'GET', '/v1/sessions', { token: owner.token() });

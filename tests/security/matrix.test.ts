@@ -5,7 +5,7 @@ import { call, givenOperator, type Json } from '../support/given.ts';
 import { noteRefusal } from '../support/refusals-seen.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
 import { accessOfRoutes, scopesOfRole } from './access-table.ts';
-import { type Caller, keeperOfDefault, makePerson, makeService, makeTenant } from './callers.ts';
+import { type Caller, keeperOfDefault, makeDevice, makePerson, makeService, makeTenant } from './callers.ts';
 import { type Item, makeItem } from './items.ts';
 
 /** An answer as far as it says whether somebody was let in. */
@@ -24,8 +24,8 @@ interface Refused {
   readonly kind: 'not-signed-in' | 'bad-token';
 }
 
-/** Public, since it takes a cookie as well, and asks for one of the two itself. */
-const asksItself = new Set(['DELETE /v1/sessions/current']);
+/** They ask for a session themselves: one takes a cookie as well, the other one form of its body from whoever has no session. */
+const asksItself = new Set(['DELETE /v1/sessions/current', 'POST /v1/devices/pairings']);
 const unlocked = new Set(['public', 'optional', 'signed-in', 'person']);
 
 describe('who may call each route', () => {
@@ -72,6 +72,7 @@ describe('who may call each route', () => {
       makePerson(server, home, 'member'),
       makePerson(server, home, 'admin', 'another admin of the tenant'),
       operator,
+      makeDevice(server, home),
       makeService(server, home, [], 'a service without scopes'),
     ]);
     const makeServices = async (scope: string) => {
