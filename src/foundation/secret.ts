@@ -3,6 +3,7 @@ import {
   createDecipheriv,
   createHash,
   createHmac,
+  hash,
   hkdfSync,
   randomBytes,
   randomFillSync,
@@ -61,7 +62,7 @@ export const createRandomHex = (bytes: number): (() => string) => {
 };
 
 /** SHA-256, base64url: enough for secrets of 256 random bits, which cannot be guessed from their hash. */
-export const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64url');
+export const hashOf = (text: string): string => hash('sha256', text, 'base64url');
 
 /** Compares in a time that does not depend on where the two differ. */
 export const isSameText = (one: string, other: string): boolean =>

@@ -142,8 +142,8 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     userServiceUrl: settings.userService,
   });
   const authenticate = createAuthenticate({ credentials });
-  // One core is left to everything else.
-  const passwords = createPasswords({ maxRunning: Math.max(1, Math.min(4, availableParallelism() - 1)) });
+  // One core, and one of libuv's four threads, is left to everything else: the signatures of foreign tokens are checked there, too.
+  const passwords = createPasswords({ maxRunning: Math.max(1, Math.min(3, availableParallelism() - 1)) });
   const guessing = createGuessing({ limiter });
   const post = createPost({ database, store: createMailStore(database), mailer, seal, clock, ids, log });
 

@@ -1,6 +1,5 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { TestContext } from 'node:test';
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 
 type Pair = Awaited<ReturnType<typeof generateKeyPair>>;
@@ -9,7 +8,7 @@ type Pair = Awaited<ReturnType<typeof generateKeyPair>>;
 export type IssuerMood = 'well' | 'away' | 'huge' | 'other-issuer' | 'no-openid' | 'garbage';
 
 /** A real identity provider on a port of this machine, as far as a resource server sees one. */
-export const startIssuer = async (context: TestContext, alg = 'ES256') => {
+export const startIssuer = async (context: { after(end: () => void): void }, alg = 'ES256') => {
   const keys: { kid: string; pair: Pair; jwk: JWK }[] = [];
   let mood: IssuerMood = 'well';
   let issuer = '';

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { Unavailable } from '../../../foundation/problem.ts';
 import { givenServer } from '../identity.fixture.ts';
 import { startIssuer } from './issuer.fixture.ts';
 
@@ -190,4 +191,12 @@ test('who has no account here has no session either: none is listed, none can be
   assert.deepEqual((await call('GET', '/v1/sessions', { token })).body, { items: [] });
   assert.equal((await call('DELETE', '/v1/sessions/current', { token })).status, 404);
   assert.equal(asked.length, 1);
+});
+
+test('made-up tokens without end do not make calls without end: what is too much is refused at once', async (context) => {
+  const { identity, asked } = await given(context, () => {});
+  const tries = Array.from({ length: 300 }, (_, index) => identity.authenticate(`Bearer made-up-${index}`, '192.0.2.1'));
+  const outcomes = await Promise.allSettled(tries);
+  assert.ok(outcomes.every((outcome) => outcome.status === 'rejected' && outcome.reason instanceof Unavailable));
+  assert.ok(asked.length <= 256, `${asked.length} calls`);
 });
