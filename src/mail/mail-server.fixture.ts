@@ -29,7 +29,10 @@ export interface MailServerOptions {
 export interface MailServer {
   readonly port: number;
   readonly mails: readonly MailReceived[];
-  /** Resolves with the first mail to `address` behind the first `seen` ones; rejects after 20 s. */
+  /**
+   * Resolves with the first mail to `address` behind the first `seen` ones; rejects after 100 s, since a mail that was being sent when its
+   * server was killed is left alone for a minute.
+   */
   mailTo(address: string, seen?: number): Promise<MailReceived>;
   stop(): Promise<void>;
 }
@@ -76,7 +79,7 @@ export const startMailServer = async ({ port = 0, tls, user, refuse, isSilent = 
     port: address.port,
     mails,
     async mailTo(wanted, seen = 0) {
-      for (let tries = 0; tries < 400; tries += 1) {
+      for (let tries = 0; tries < 2_000; tries += 1) {
         const found = mails.filter(({ to }) => to.includes(wanted))[seen];
         if (found !== undefined) return found;
         await new Promise((resolve) => setTimeout(resolve, 50));
