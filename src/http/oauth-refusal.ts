@@ -40,7 +40,7 @@ export const oauthErrorDocument = (problem: Problem): OauthErrorDocument => ({
 /** The document that a client might get, for the API document. */
 export const exampleOauthError = (code: OauthErrorCode): OauthErrorDocument => ({
   error: code,
-  error_description: describable(oauthErrors[code].help),
+  error_description: oauthErrors[code].help.replace(/ \(RFC .*?\)/, ''),
 });
 
 /** Names the codes that an entry of a route's `response` stands for; the OpenAPI document reads it. */

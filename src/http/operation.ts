@@ -121,10 +121,14 @@ const refusalOf = (status: number, kinds: readonly ProblemKind[]): Record<string
   },
 });
 
+const basicChallenges = {
+  'WWW-Authenticate': { description: 'How to prove the client (RFC 7617).', schema: { type: 'string' }, example: 'Basic realm="entrepot"' },
+};
+
 /** The same below `/oauth/`, in the form of RFC 6749 §5.2. */
 const oauthRefusalOf = (status: number, codes: readonly OauthErrorCode[]): Record<string, unknown> => ({
   description: codes.map((code) => oauthErrors[code].help).join(' · '),
-  ...(headersOfStatus[status] === undefined ? {} : { headers: headersOfStatus[status] }),
+  ...(headersOfStatus[status] === undefined ? {} : { headers: status === 401 ? basicChallenges : headersOfStatus[status] }),
   content: {
     'application/json': {
       schema: { $ref: '#/components/schemas/OauthError' },
