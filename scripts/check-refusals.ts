@@ -12,7 +12,11 @@ const commonKinds = new Set([
   ...['bad-request', 'bad-json', 'bad-body', 'bad-query', 'not-signed-in', 'bad-token', 'not-allowed', 'timeout', 'too-large'],
   ...['uri-too-long', 'unsupported-type', 'in-progress', 'key-reused', 'already-created', 'internal', 'unavailable', 'stopping'],
   ...['not-through-edge', 'tenant-suspended', 'sign-up-closed'], // by settings and by the tenant, on any route
+  ...['invalid_request'],
 ]);
+
+/** The same as `internal` and `unavailable`, in the words of OAuth; every other code occurs on its route. */
+const otherWords = new Set(['server_error', 'temporarily_unavailable']);
 
 interface Documented {
   readonly name: string;
@@ -25,8 +29,14 @@ interface Operation {
   readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, { readonly examples?: object }>> }>>;
 }
 
-const kindsOf = ({ responses }: Operation): string[] =>
-  Object.values(responses).flatMap(({ content }) => Object.keys(content?.['application/problem+json']?.examples ?? {}));
+/** Below `/oauth/` refusals are told in the form of the RFCs, each by an example that is named by its code. */
+const kindsOf = (path: string, { responses }: Operation): string[] =>
+  Object.entries(responses)
+    .filter(([status]) => Number(status) >= 400)
+    .flatMap(([, { content }]) =>
+      Object.keys(content?.[path.startsWith('/oauth/') ? 'application/json' : 'application/problem+json']?.examples ?? {}),
+    )
+    .filter((kind) => !otherWords.has(kind));
 
 const readDocumented = async (): Promise<Documented[]> => {
   const { document } = await readApi();
@@ -38,7 +48,7 @@ const readDocumented = async (): Promise<Documented[]> => {
       name: `${method.toUpperCase()} ${path}`,
       method: method.toUpperCase(),
       pattern: new RegExp(`^${path.replaceAll(/[.]/g, '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}/?$`),
-      kinds: kindsOf(operation),
+      kinds: kindsOf(path, operation),
     })),
   );
 };

@@ -1,3 +1,5 @@
+import type { OauthErrorCode } from './oauth-errors.ts';
+
 /** Every refusal the server can give (RFC 9457). Kinds are never renamed; `docs/problems.md` and `GET /problems/<kind>` are printed from here. */
 export const problems = {
   'bad-request': {
@@ -131,6 +133,8 @@ export interface ProblemExtras {
   readonly headers?: Readonly<Record<string, string>>;
   /** Further members of the problem document, e.g. `{ accepted: 17 }`. */
   readonly members?: Readonly<Record<string, unknown>>;
+  /** Its code where it is answered in the form of OAuth; without it the kind decides. */
+  readonly oauthError?: OauthErrorCode;
   readonly cause?: unknown;
 }
 

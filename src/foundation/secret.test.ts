@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { format, inspect } from 'node:util';
 import fc from 'fast-check';
-import { createRandomHex, createSeal, hashOf, isSameText, newPin, newSecretText, Secret } from './secret.ts';
+import { createRandomHex, createSeal, hashOf, isSameText, newCodeText, newPin, newSecretText, Secret } from './secret.ts';
 
 test('a secret is not printed by accident', () => {
   const secret = new Secret('hunter2');
@@ -72,6 +72,17 @@ test('a PIN has four digits, leading zeros among them, and none comes up more of
     for (const digit of '0123456789') {
       const times = made.filter((pin) => pin.charAt(place) === digit).length;
       assert.ok(times > 1_600 && times < 2_400, `${digit} at ${place}: ${times}`); // 2,000 and more than nine standard deviations
+    }
+  }
+});
+
+test('a code has its length and nothing but letters of its alphabet, and none comes up more often than by chance', () => {
+  const made = Array.from({ length: 5_000 }, () => newCodeText('BCDFG', 4));
+  for (const code of made) assert.match(code, /^[BCDFG]{4}$/);
+  for (let place = 0; place < 4; place += 1) {
+    for (const letter of 'BCDFG') {
+      const times = made.filter((code) => code.charAt(place) === letter).length;
+      assert.ok(times > 700 && times < 1_300, `${letter} at ${place}: ${times}`); // 1,000 and more than ten standard deviations
     }
   }
 });

@@ -41,8 +41,12 @@ export class Secret {
 /** A new secret of 256 random bits, base64url, for machines; people's passwords are another matter (argon2). */
 export const newSecretText = (): string => randomBytes(32).toString('base64url');
 
-/** Four random digits, each of the ten thousand as likely as any other; for people who read them from one screen and type them into another. */
-export const newPin = (): string => String(randomInt(10_000)).padStart(4, '0');
+/** Random characters of an alphabet, each as likely as any other; for people who read them from one screen and type them into another. */
+export const newCodeText = (alphabet: string, length: number): string =>
+  Array.from({ length }, () => alphabet.charAt(randomInt(alphabet.length))).join('');
+
+/** Four random digits, each of the ten thousand as likely as any other; for people, too. */
+export const newPin = (): string => newCodeText('0123456789', 4);
 
 /**
  * Makes texts of `bytes` random bytes in hexadecimal, for what has to be unique but not secret, such as trace ids. Random bytes are fetched

@@ -4,7 +4,7 @@ import type { Ids } from '../foundation/ids.ts';
 import type { Log } from '../foundation/log.ts';
 import { Problem } from '../foundation/problem.ts';
 import { type AdmissionNeeds, edgeProblem } from './admission.ts';
-import { problemDocument, problemHeaders, problemMediaType } from './problem-reply.ts';
+import { problemDocument, problemHeaders, problemMediaType, refusalText } from './problem-reply.ts';
 import { securityHeaderLines, securityHeaders } from './security-headers.ts';
 
 /** An error of Node's HTTP parser; `rawPacket` is the piece that it failed on (a Buffer, where there is one). */
@@ -73,8 +73,8 @@ export const expectationHandler =
   (request: IncomingMessage, response: ServerResponse): void => {
     const problem = edgeProblem(request, isThroughEdge) ?? new Problem('expectation-failed', 'Only `Expect: 100-continue` is known.');
     const requestId = ids.next('request');
-    const body = JSON.stringify(problemDocument(problem, requestId));
-    const headers = { 'x-request-id': requestId, 'content-type': problemMediaType, 'content-length': Buffer.byteLength(body) };
-    response.writeHead(problem.status, { ...securityHeaders, ...headers, connection: 'close' }).end(body);
+    const { mediaType, text } = refusalText(problem, { id: requestId, url: request.url ?? '' });
+    const headers = { 'x-request-id': requestId, 'content-type': mediaType, 'content-length': Buffer.byteLength(text) };
+    response.writeHead(problem.status, { ...securityHeaders, ...headers, connection: 'close' }).end(text);
     log.info({ requestId, status: problem.status, problem: problem.kind, address: request.socket.remoteAddress }, 'request.malformed');
   };

@@ -1,4 +1,5 @@
 import { scopes } from '../foundation/caller.ts';
+import { oauthErrors } from '../foundation/oauth-errors.ts';
 import { type ProblemKind, problems } from '../foundation/problem.ts';
 import { operationOf } from './operation.ts';
 import { type ProblemDocument, problemKinds } from './problem-reply.ts';
@@ -44,6 +45,16 @@ const exampleErrors: Partial<Record<ProblemKind, NonNullable<ProblemDocument['er
   'bad-cursor': [{ in: 'query', at: '/cursor', why: 'is not a cursor of this list' }],
 };
 
+const oauthErrorSchema = {
+  type: 'object',
+  description: 'A refusal of OAuth (RFC 6749 §5.2).',
+  required: ['error', 'error_description'],
+  properties: {
+    error: { type: 'string', enum: Object.keys(oauthErrors) },
+    error_description: { type: 'string', description: 'For people.' },
+  },
+};
+
 const exampleMembers: Partial<Record<ProblemKind, Readonly<Record<string, unknown>>>> = {
   'bad-json': { position: 17 },
   'not-allowed': { scope: 'events:send' },
@@ -70,7 +81,7 @@ const scopeList = Object.entries(scopes)
   .join('\n');
 
 const description =
-  'Refusals are `application/problem+json` (RFC 9457). Lists have `limit` and `cursor` and link to their next page. ' +
+  'Refusals are `application/problem+json` (RFC 9457), below `/oauth/` the `{error, error_description}` of RFC 6749. Lists have `limit` and `cursor` and link to their next page. ' +
   'POSTs that create take an `Idempotency-Key`. `X-Request-Id` and `traceparent` are taken up and handed on.\n\n' +
   `What a session may do is told by its scopes:\n\n${scopeList}`;
 
@@ -97,7 +108,7 @@ const build = (routes: readonly KnownRoute[], version: string, publicUrl: string
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: '`accessToken` of a session.' },
       },
-      schemas: { Problem: problemSchema },
+      schemas: { Problem: problemSchema, OauthError: oauthErrorSchema },
       examples: Object.fromEntries(problemKinds.map((kind) => [kind, { summary: problems[kind].title, value: exampleProblem(kind) }])),
     },
   };

@@ -1,8 +1,10 @@
 import { STATUS_CODES } from 'node:http';
+import { type OauthErrorCode, oauthErrors } from '../foundation/oauth-errors.ts';
 import { type ProblemKind, problems } from '../foundation/problem.ts';
 import { isBesideEdge } from './admission.ts';
 import { exampleOf } from './example-of.ts';
 import { mediaTypesTaken } from './media-types.ts';
+import { exampleOauthError, isOauthAddress, oauthCodeOf, oauthCodesKeyword } from './oauth-refusal.ts';
 import { kindsKeyword, problemMediaType } from './problem-reply.ts';
 import type { KnownRoute } from './route-table.ts';
 
@@ -119,6 +121,22 @@ const refusalOf = (status: number, kinds: readonly ProblemKind[]): Record<string
   },
 });
 
+const basicChallenges = {
+  'WWW-Authenticate': { description: 'How to prove the client (RFC 7617).', schema: { type: 'string' }, example: 'Basic realm="entrepot"' },
+};
+
+/** The same below `/oauth/`, in the form of RFC 6749 §5.2. */
+const oauthRefusalOf = (status: number, codes: readonly OauthErrorCode[]): Record<string, unknown> => ({
+  description: codes.map((code) => oauthErrors[code].help).join(' · '),
+  ...(headersOfStatus[status] === undefined ? {} : { headers: status === 401 ? basicChallenges : headersOfStatus[status] }),
+  content: {
+    'application/json': {
+      schema: { $ref: '#/components/schemas/OauthError' },
+      examples: Object.fromEntries(codes.map((code) => [code, { summary: oauthErrors[code].help, value: exampleOauthError(code) }])),
+    },
+  },
+});
+
 const answerOf = (status: string, schema: unknown, produces: readonly string[]): Record<string, unknown> => {
   const given = isSchema(schema) ? schema.description : undefined;
   const description = typeof given === 'string' ? given : (STATUS_CODES[status] ?? 'The answer');
@@ -128,19 +146,28 @@ const answerOf = (status: string, schema: unknown, produces: readonly string[]):
 
 const responsesOf = (route: KnownRoute, parameters: number): Record<string, unknown> => {
   const declared = isSchema(route.schema.response) ? route.schema.response : {};
+  const isOauth = isOauthAddress(route.url);
   const kindsByStatus = new Map<number, Set<ProblemKind>>();
+  const codesByStatus = new Map<number, Set<OauthErrorCode>>();
   const answers: Record<string, unknown> = {};
+  const noteCode = (status: number, code: OauthErrorCode) => {
+    codesByStatus.set(status, (codesByStatus.get(status) ?? new Set()).add(code));
+  };
   const note = (kind: ProblemKind) => {
     const { status } = problems[kind];
-    kindsByStatus.set(status, (kindsByStatus.get(status) ?? new Set()).add(kind));
+    if (isOauth) noteCode(status, oauthCodeOf(kind));
+    else kindsByStatus.set(status, (kindsByStatus.get(status) ?? new Set()).add(kind));
   };
   for (const [status, schema] of Object.entries(declared)) {
     const kinds = isSchema(schema) ? schema[kindsKeyword] : undefined;
+    const codes = isSchema(schema) ? schema[oauthCodesKeyword] : undefined;
     if (Array.isArray(kinds)) kinds.forEach(note);
+    else if (Array.isArray(codes)) for (const code of codes) noteCode(Number(status), code);
     else answers[status] = answerOf(status, schema, route.schema.produces ?? ['application/json']);
   }
   for (const kind of ownKinds(route, parameters)) note(kind);
   for (const [status, kinds] of kindsByStatus) answers[status] ??= refusalOf(status, [...kinds]);
+  for (const [status, codes] of codesByStatus) answers[status] ??= oauthRefusalOf(status, [...codes]);
   return answers;
 };
 

@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import { type Fault, type Problem, type ProblemKind, problems } from '../foundation/problem.ts';
+import { isOauthAddress, oauthErrorDocument } from './oauth-refusal.ts';
 
 // How to write a route. Everything about it stands in one place, and the OpenAPI document is made from just that:
 //
@@ -28,6 +29,7 @@ import { type Fault, type Problem, type ProblemKind, problems } from '../foundat
 //   over (`reply.hijack()`) must write `reply.getHeaders()` itself: the security headers are among them.
 // - `config.isIdempotent` takes `Idempotency-Key`, with `showsSecret` where the answer must not be kept; `config.takesAnyQuery` is for
 //   pages; `schema.hide` leaves a route out of the document.
+// - Forms: `consumes: [formMediaType]`, read by `readForm(request)`. Below `/oauth/` refusals have the form of RFC 6749: `oauthRefusals(...)`.
 // - Refuse by throwing a `Problem`. Anything else that is thrown is a 500 (an `Unavailable` a 503) and shows nothing.
 
 /** A refusal as it goes over the wire (RFC 9457). */
@@ -99,11 +101,14 @@ export const problemHeaders = (problem: Problem): Record<string, string> => {
 
 const asItIs = (payload: string): string => payload;
 
+/** The text of a refusal in the form that its address answers in. */
+export const refusalText = (problem: Problem, { id, url }: { id: string; url: string }): { mediaType: string; text: string } =>
+  isOauthAddress(url)
+    ? { mediaType: 'application/json', text: JSON.stringify(oauthErrorDocument(problem)) }
+    : { mediaType: problemMediaType, text: JSON.stringify(problemDocument(problem, id)) };
+
 /** Sends the refusal. Its text is made here, so that no response schema of a route can change it. */
-export const sendProblem = (reply: FastifyReply, problem: Problem): FastifyReply =>
-  reply
-    .code(problem.status)
-    .headers(problemHeaders(problem))
-    .type(problemMediaType)
-    .serializer(asItIs)
-    .send(JSON.stringify(problemDocument(problem, reply.request.id)));
+export const sendProblem = (reply: FastifyReply, problem: Problem): FastifyReply => {
+  const { mediaType, text } = refusalText(problem, reply.request);
+  return reply.code(problem.status).headers(problemHeaders(problem)).type(mediaType).serializer(asItIs).send(text);
+};

@@ -131,7 +131,16 @@ describe('the API document of the running server', () => {
     };
     const same = (method: string, path: string, body?: unknown) => check(method, path, path, body);
 
-    for (const path of ['/healthz', '/readyz', '/v1/version', '/v1/me', '/v1/flow', '/problems', '/.well-known/jwks.json'])
+    for (const path of [
+      '/healthz',
+      '/readyz',
+      '/v1/version',
+      '/v1/me',
+      '/v1/flow',
+      '/problems',
+      '/.well-known/jwks.json',
+      '/.well-known/oauth-authorization-server',
+    ])
       await same('GET', path);
     for (const path of ['/v1/events', '/v1/targets', '/v1/deliveries', '/v1/services', '/v1/sessions', '/v1/devices']) {
       await same('GET', path);
@@ -188,5 +197,25 @@ describe('the API document of the running server', () => {
     await same('POST', '/v1/sessions', { method: 'pin', deviceId: 'phone', pin });
     const [device] = (await same('GET', '/v1/devices')).body.items;
     await check('DELETE', '/v1/devices/{id}', `/v1/devices/${device.id}`);
+
+    await same('POST', '/v1/devices/authorizations', { userCode: 'BCDF-GHJK' });
+    const asClient = async (path: string, fields: Record<string, string>) => {
+      const form = new URLSearchParams({ client_id: service.authId, client_secret: service.secret, ...fields }).toString();
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+      const answer = await call(server, 'POST', path, { body: form, headers });
+      const response = document.paths[path].post.responses[answer.status];
+      assert.ok(response, `${path} answers ${answer.status}, which is not documented: ${answer.text}`);
+      if (answer.text === '') assert.equal(response.content, undefined);
+      else assertFits(response.content['application/json'].schema, answer.body, `${path} ${answer.status}`);
+      return answer;
+    };
+    const tokens = await asClient('/oauth/token', { grant_type: 'client_credentials' });
+    await asClient('/oauth/token', { grant_type: 'nonsense' });
+    await asClient('/oauth/token', { client_secret: 'wrong' });
+    await asClient('/oauth/device_authorization', {});
+    await asClient('/oauth/introspect', { token: tokens.body.access_token });
+    await asClient('/oauth/introspect', { token: 'x' });
+    await asClient('/oauth/revoke', { token: tokens.body.access_token });
+    await asClient('/oauth/revoke', {});
   });
 });

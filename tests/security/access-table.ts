@@ -30,6 +30,15 @@ export const accessOfRoutes: Readonly<Record<string, string>> = {
   'GET /openapi.json': 'public',
   'GET /docs/swagger.json': 'public',
   'GET /.well-known/jwks.json': 'public',
+  'GET /.well-known/oauth-authorization-server': 'public',
+
+  'POST /oauth/token': 'public',
+  'POST /oauth/device_authorization': 'public',
+  'POST /oauth/introspect': 'public',
+  'POST /oauth/revoke': 'public',
+  'GET /device': 'public',
+  'POST /device': 'public',
+  'POST /v1/devices/authorizations': 'person',
 
   'GET /setup': 'public',
   'POST /setup': 'public',

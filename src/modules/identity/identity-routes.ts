@@ -1,8 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { deviceApprovalRoutes } from './device-approval-routes.ts';
 import { deviceRoutes } from './device-routes.ts';
 import { mailPageRoutes } from './mail-page-routes.ts';
 import { meRoutes } from './me-routes.ts';
+import { oauthRoutes } from './oauth-routes.ts';
 import { peopleRoutes } from './people-routes.ts';
 import { serviceRoutes } from './service-routes.ts';
 import { sessionRoutes } from './session-routes.ts';
@@ -33,6 +35,8 @@ type Parts = Parameters<typeof sessionRoutes>[0] &
   Parameters<typeof tenantPeopleRoutes>[0] &
   Parameters<typeof deviceRoutes>[0] &
   Parameters<typeof setUpRoutes>[0] &
+  Parameters<typeof oauthRoutes>[0] &
+  Parameters<typeof deviceApprovalRoutes>[0] &
   Parameters<typeof peopleRoutes>[0] &
   Parameters<typeof meRoutes>[0] & {
     readonly keys: Pick<SigningKeys, 'all'>;
@@ -51,6 +55,8 @@ export const identityRoutes =
     await app.register(peopleRoutes(parts), { prefix: '/v1' });
     await app.register(meRoutes(parts), { prefix: '/v1/me' });
     await app.register(mailPageRoutes(parts));
+    await app.register(oauthRoutes(parts));
+    await app.register(deviceApprovalRoutes(parts));
 
     app.get(
       '/.well-known/jwks.json',

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { noteRefusal } from '../../../tests/support/refusals-seen.ts';
 import type { Database } from '../../database/database.ts';
 import { openDatabase } from '../../database/open-database.ts';
 import type { Clock } from '../../foundation/clock.ts';
@@ -142,9 +143,17 @@ export const callsTo = (baseUrl: string) => {
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await answer.text();
+    noteRefusal(method, path, answer.status, text);
     const isJson = answer.headers.get('content-type')?.includes('json');
     return { status: answer.status, headers: answer.headers, text, body: text !== '' && isJson ? JSON.parse(text) : undefined };
   };
+  /** A form, as OAuth clients send it. */
+  const postForm = (path: string, fields: Readonly<Record<string, string>>, { headers, ...options }: CallOptions = {}) =>
+    call('POST', path, {
+      ...options,
+      body: new URLSearchParams(fields).toString(),
+      headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+    });
   const signIn = (body: object, options: CallOptions = {}) => call('POST', '/v1/sessions', { ...options, body });
   const operatorToken = async (): Promise<string> => {
     const { body } = await signIn({ method: 'password', username: 'ada', password: operatorPassword });
@@ -156,5 +165,5 @@ export const callsTo = (baseUrl: string) => {
     const session = (await signIn({ method: 'secret', authId: made.authId, secret: made.secret }, options)).body;
     return { made, session };
   };
-  return { baseUrl, call, signIn, operatorToken, givenService };
+  return { baseUrl, call, postForm, signIn, operatorToken, givenService };
 };

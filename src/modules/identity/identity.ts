@@ -11,7 +11,7 @@ import type { Trace } from '../trace/trace.ts';
 import { createDeleteAccount } from './account-deletion.ts';
 import { type Authenticate, createAuthenticate } from './authenticate.ts';
 import { cleanUp } from './cleaning.ts';
-import { createAccessTokens, issuerWithoutUrl } from './credentials/access-token.ts';
+import { createAccessTokens } from './credentials/access-token.ts';
 import { openCredentials } from './credentials/all-credentials.ts';
 import type { TrustedIssuer } from './credentials/foreign-token.ts';
 import { createDenials, type Denials } from './denials.ts';
@@ -28,6 +28,7 @@ import { createMailStore } from './mail-store.ts';
 import { createMailTokenStore } from './mail-token-store.ts';
 import { createMailTokens } from './mail-tokens.ts';
 import { createMe } from './me.ts';
+import { createOauth } from './oauth.ts';
 import { createPairingStore } from './pairing-store.ts';
 import { createPairings } from './pairings.ts';
 import { createPasswordActs } from './password-acts.ts';
@@ -61,7 +62,7 @@ export interface IdentitySettings {
   readonly pinTtlMs: number;
   /** Whether a session is refreshed only from the address where it was opened. */
   readonly sessionBinding: 'address' | 'off';
-  /** The issuer of access tokens; without it they name `entrepot`, and mails carry no links. */
+  /** The issuer of access tokens; without it they name the address that their session was opened at, and mails carry no links. */
   readonly publicUrl?: string | undefined;
   /** Identity providers whose tokens let people in. */
   readonly trustedIssuers?: readonly TrustedIssuer[];
@@ -100,7 +101,8 @@ export interface Identity {
 
 const watchEveryMs = 2_000;
 const cleanEveryMs = 60_000;
-const dayMs = 24 * 60 * 60 * 1000;
+const hourMs = 60 * 60 * 1000;
+const dayMs = 24 * hourMs;
 
 /** Resolves when tokens can be made and checked: there is a signing key, and what ended lately is known. */
 export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> => {
@@ -116,8 +118,8 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
 
   const tenantId = await people.getTenantId('default');
   const keys = await createSigningKeys({ database, store: keyStore, seal, clock, ids, accessTokenTtlMs, trace });
-  const issuer = settings.publicUrl ?? issuerWithoutUrl;
-  const accessTokens = createAccessTokens({ keys, clock, issuer, ttlMs: accessTokenTtlMs });
+  const { publicUrl } = settings;
+  const accessTokens = createAccessTokens({ keys, clock, issuer: publicUrl, ttlMs: accessTokenTtlMs });
   const denials = createDenials();
   const watch = createWatch({
     sessions: sessionStore,
@@ -226,6 +228,7 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     clock,
     defaultTenantId: tenantId,
   });
+  const oauth = createOauth({ ...needs, accessTokens, sessions, sessionStore, people, scopesNow, publicUrl });
 
   // A session is kept until no access token of it can be out, so that ending it can still be told to other processes.
   const cleaning = [
@@ -234,7 +237,8 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     { remove: sessionStore.removeEndedSessions, keptMs: accessTokenTtlMs + dayMs },
     { remove: idempotencyKeys.removeExpiredKeys, keptMs: 0 },
     { remove: keyStore.removeExpiredKeys, keptMs: 0 },
-    ...createExpiryStore(database).removals.map((remove) => ({ remove, keptMs: 0 })),
+    // Kept a while, so that a device that was away is told why it has to begin anew (RFC 8628 §3.5, `expired_token`).
+    ...createExpiryStore(database).removals.map((remove) => ({ remove, keptMs: hourMs })),
   ];
 
   return {
@@ -243,6 +247,7 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     routes: identityRoutes({
       ...{ sessions, services, devices, pairings, tenants, tenantPeople, setUp, keys, authenticate, clock },
       ...{ signUp, passwordActs, provePassword, changeProfile, deleteAccount, me },
+      ...oauth,
     }),
     ensureFirstOperator: setUp.ensureFirstOperator,
     idempotency: createIdempotency({ database, store: idempotencyKeys, clock }),

@@ -4,6 +4,7 @@ import { type Static, Type } from 'typebox';
 import type { Clock } from '../../foundation/clock.ts';
 import { Problem } from '../../foundation/problem.ts';
 import { addressOf, callerOf } from '../../http/access.ts';
+import { baseUrlOf } from '../../http/base-url.ts';
 import { listQuery, pageOf, sendPage } from '../../http/paging.ts';
 import { refusals } from '../../http/problem-reply.ts';
 import { limitReply } from '../../http/rate-limit.ts';
@@ -63,7 +64,11 @@ const RefreshIn = Type.Object(
   { additionalProperties: false, examples: [{ refreshToken: example.refreshToken }] },
 );
 
-export const originOf = (request: FastifyRequest): Origin => ({ address: addressOf(request), requestId: request.id });
+export const originOf = (request: FastifyRequest): Origin => ({
+  address: addressOf(request),
+  requestId: request.id,
+  baseUrl: baseUrlOf(request),
+});
 
 export const sessionRoutes =
   ({ sessions, authenticate, clock }: { sessions: Sessions; authenticate: Authenticate; clock: Clock }): FastifyPluginAsyncTypebox =>

@@ -168,5 +168,9 @@ export const createSessionStore = ({ build, read }: Pick<Database, 'build' | 're
         .execute();
       return rows.map((row) => ({ ...row, revokedAt: row.revokedAt ?? place.at }));
     },
+
+    /** The session that a token of ours names. The token is the proof, so this read has no other scope. */
+    findSessionOfToken: (id: string): Promise<SessionRow | undefined> =>
+      read.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst(),
   };
 };

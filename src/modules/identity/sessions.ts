@@ -21,6 +21,15 @@ import type { KnownCaller, Proven, SignInMethod } from './sign-in/sign-in-method
 export interface Origin {
   readonly address: string;
   readonly requestId: string;
+  /** How the client reached us; names the issuer of its tokens where the settings do not. */
+  readonly baseUrl?: string | undefined;
+}
+
+/** An OAuth client that refreshes one of its sessions. */
+export interface RefreshingClient {
+  readonly clientId: string;
+  /** Which of the session's scopes the next access token is to have; undefined for all. May throw. */
+  narrow(held: ReadonlySet<Scope>): readonly Scope[] | undefined;
 }
 
 /** A session with its tokens, which are shown this once. */
@@ -53,13 +62,20 @@ export interface Sessions {
   open(proven: Proven, origin: Origin, method: string): Promise<SessionGiven | undefined>;
   /** Throws `bad-credentials`, the same for unknown and wrong, `too-many`, and to whoever is right `unconfirmed` or `tenant-suspended`. */
   signIn(body: SignInBody, origin: Origin, tell: Guess['tell']): Promise<SessionGiven>;
-  /** A new pair for a token that was never used. Throws `bad-refresh-token`; a used one ends the session and everything it gave. */
-  refresh(refreshToken: string, origin: Origin): Promise<SessionGiven>;
+  /** Who signs in, under the same limits as `signIn`, which throws the same; nothing is opened yet. */
+  prove(body: SignInBody, origin: Origin, tell: Guess['tell']): Promise<Proven>;
+  /**
+   * A new pair for a token that was never used. Throws `bad-refresh-token`; a used one ends the session and everything it gave. A session
+   * that an OAuth client opened is refreshed by that client alone (RFC 6749 §6), any other by whoever holds its token.
+   */
+  refresh(refreshToken: string, origin: Origin, client?: RefreshingClient): Promise<SessionGiven>;
   list(caller: Caller, page: PageRequest): Promise<Page<SessionSeen>>;
   /** Throws `not-found` for a session that is over or somebody else's. */
   end(caller: Pick<Caller, 'id' | 'kind' | 'tenantId'>, sessionId: string, origin: Origin): Promise<void>;
   /** Signs out whoever holds the session's refresh token; throws `bad-refresh-token`. */
   endByRefreshToken(refreshToken: string, origin: Origin): Promise<void>;
+  /** Ends a session that is found by one of its tokens; one that is over stays so. */
+  revoke(session: SessionRow, origin: Origin): Promise<void>;
   /** Refuses the tokens of the sessions that a write ended from now on; `ended` is what the write returned. */
   noteEnded(ended: WriteResult | undefined): void;
 }
@@ -110,11 +126,15 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
 
   const give = (
     who: KnownCaller,
-    sessionId: string,
+    { id: sessionId, clientId }: Pick<SessionRow, 'id' | 'clientId'>,
     { scopes, isLimited }: SessionScopes,
     refresh: { text: string; expiresAt: number; endsAt: number },
+    { baseUrl }: Origin,
   ): SessionGiven => {
-    const access = needs.accessTokens.issue({ ...who, sessionId, scopes, isLimited }, refresh.endsAt);
+    const access = needs.accessTokens.issue(
+      { ...who, sessionId, scopes, isLimited },
+      { notAfter: refresh.endsAt, issuer: baseUrl, clientId: clientId ?? undefined },
+    );
     return {
       id: sessionId,
       tokenType: 'Bearer',
@@ -167,7 +187,7 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
       ...needs.trace.entries([...acts, entry(who, origin, 'signed-in', { session: id, method })]),
     ]);
     for (const ended of results.slice(0, ends.length)) noteEnded(ended);
-    return give(who, id, limit(scopes, limitedTo), refresh);
+    return give(who, row, limit(scopes, limitedTo), refresh, origin);
   };
 
   const noteEnded = (ended: WriteResult | undefined) => {
@@ -188,7 +208,7 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
   };
 
   /** The session of a refresh token that may be used now. */
-  const findUsable = async (refreshToken: string, origin: Origin) => {
+  const findUsable = async (refreshToken: string, origin: Origin, clientId?: string) => {
     const tokenHash = hashOf(refreshToken);
     const found = await store.findRefreshToken(tokenHash);
     if (!found) throw badRefreshToken();
@@ -200,6 +220,7 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
       if (isEnded) log.warn({ caller: who.id, session: session.id, address: origin.address }, 'session.refresh-token-reused');
       throw badRefreshToken();
     }
+    if (session.clientId !== (clientId ?? null)) throw badRefreshToken();
     if (session.revokedAt !== null || found.expiresAt <= clock.now()) throw badRefreshToken();
     if (needs.isBoundToAddress && !isSameAddress(session.address, origin.address)) {
       noteRefused(who, origin, { session: session.id, reason: 'refreshed from another address than it was opened from' });
@@ -208,29 +229,41 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
     return { tokenHash, session, who };
   };
 
+  /** Lets `act` go on with who signs in; where it cannot either (undefined), that counts as a failure as well. */
+  const proven = async <T extends object>(
+    body: SignInBody,
+    origin: Origin,
+    tell: Guess['tell'],
+    act: (proof: Proven) => Promise<T | undefined>,
+  ): Promise<T> => {
+    const method = needs.methodFor(body);
+    const guess = { name: method.nameOf(body), address: origin.address, everywhere: method.limitOf?.(body), tell };
+    const outcome = await needs.guessing.guard(guess, async () => {
+      const proof = await method.prove(body);
+      if (proof.outcome === 'proven') return await act(proof);
+      const reason = proof.outcome === 'barred' ? { reason: proof.refusal.kind } : {};
+      if (proof.who) noteRefused(proof.who, origin, { method: body.method, ...reason });
+      if (proof.outcome === 'barred') throw proof.refusal;
+      return undefined;
+    });
+    if (!outcome) throw new Problem('bad-credentials', 'The name does not exist, or the secret, password or PIN is wrong.');
+    return outcome;
+  };
+
   return {
-    open: (proven, origin, method) => openOrRefuse(() => open(proven, origin, method)),
+    open: (proof, origin, method) => openOrRefuse(() => open(proof, origin, method)),
 
-    async signIn(body, origin, tell) {
-      const method = needs.methodFor(body);
-      const guess = { name: method.nameOf(body), address: origin.address, everywhere: method.limitOf?.(body), tell };
-      const session = await needs.guessing.guard(guess, async () => {
-        const proof = await method.prove(body);
-        if (proof.outcome === 'proven') return await openOrRefuse(() => open(proof, origin, body.method));
-        const reason = proof.outcome === 'barred' ? { reason: proof.refusal.kind } : {};
-        if (proof.who) noteRefused(proof.who, origin, { method: body.method, ...reason });
-        if (proof.outcome === 'barred') throw proof.refusal;
-        return undefined;
-      });
-      if (!session) throw new Problem('bad-credentials', 'The name does not exist, or the secret, password or PIN is wrong.');
-      return session;
-    },
+    signIn: (body, origin, tell) => proven(body, origin, tell, (proof) => openOrRefuse(() => open(proof, origin, body.method))),
 
-    async refresh(refreshToken, origin) {
-      const { tokenHash, session, who } = await findUsable(refreshToken, origin);
+    prove: (body, origin, tell) => proven(body, origin, tell, async (proof) => proof),
+
+    async refresh(refreshToken, origin, client) {
+      const { tokenHash, session, who } = await findUsable(refreshToken, origin, client?.clientId);
       const scopes = await needs.scopesNow(who);
       if (!scopes) throw badRefreshToken();
       const limitedTo = session.scopesJson === null ? undefined : parseScopeList(session.scopesJson);
+      const held = limit(scopes, limitedTo);
+      const narrowedTo = client?.narrow(held.scopes);
       const refresh = newRefreshToken(session.id, session.endsAt ?? Number.MAX_SAFE_INTEGER);
       const at = clock.now();
       const given = await openOrRefuse(async () => {
@@ -241,11 +274,11 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
           ...needs.markUsed(who, at),
           ...needs.trace.entries([entry(who, origin, 'refreshed', { session: session.id })]),
         ]);
-        return give(who, session.id, limit(scopes, limitedTo), refresh);
+        return give(who, session, narrowedTo === undefined ? held : limit(held.scopes, narrowedTo), refresh, origin);
       });
       if (given) return given;
       // Somebody was faster: looked at again, the token is used or its session is over.
-      await findUsable(refreshToken, origin);
+      await findUsable(refreshToken, origin, client?.clientId);
       throw badRefreshToken();
     },
 
@@ -274,6 +307,10 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
     async endByRefreshToken(refreshToken, origin) {
       const { session, who } = await findUsable(refreshToken, origin);
       await endSession(who, session.id, origin, 'signed out');
+    },
+
+    async revoke(session, origin) {
+      await endSession(callerOfSession(session), session.id, origin, 'revoked by its client');
     },
 
     noteEnded,

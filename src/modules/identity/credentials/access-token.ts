@@ -2,6 +2,7 @@ import { createPublicKey } from 'node:crypto';
 import { createSigner, createVerifier } from 'fast-jwt';
 import type { Caller, Scope } from '../../../foundation/caller.ts';
 import type { Clock } from '../../../foundation/clock.ts';
+import { idPrefixes } from '../../../foundation/ids.ts';
 import { Problem } from '../../../foundation/problem.ts';
 import { newSecretText } from '../../../foundation/secret.ts';
 import { parseScopes } from '../permissions.ts';
@@ -15,15 +16,27 @@ export interface AccessProof {
   readonly expiresAt: number;
 }
 
+/** What one of our own tokens proves. */
+export interface OwnProof extends AccessProof {
+  /** As they stand in the token. */
+  readonly claims: { readonly iss: string; readonly jti: string };
+}
+
 export interface AccessTokens {
-  /** A JWT (RFC 9068) for a session, signed with the current key; it expires at `notAfter` at the latest. */
-  issue(caller: Caller, notAfter?: number): { token: string; expiresAt: number };
+  /**
+   * A JWT (RFC 9068) for a session, signed with the current key; it expires at `notAfter` at the latest. `issuer` is how the client reached
+   * us; it counts where the settings name no issuer. `clientId` names the OAuth client that opened the session.
+   */
+  issue(
+    caller: Caller,
+    options?: { readonly notAfter?: number; readonly issuer?: string | undefined; readonly clientId?: string | undefined },
+  ): { token: string; expiresAt: number };
   /** Whether the token's header is letter for letter one that we sign now. Costs next to nothing. */
   namesOurKey(token: string): boolean;
   /** Whether the token says that we issued it, which anybody can write. */
   namesOurIssuer(token: string): boolean;
   /** Throws `bad-token` unless one of our keys signed it, for us, and it is valid now. Knows nothing of revocation. */
-  verify(token: string): AccessProof;
+  verify(token: string): OwnProof;
 }
 
 interface PreparedKey {
@@ -34,7 +47,7 @@ interface PreparedKey {
 }
 
 export const audience = 'entrepot';
-/** The issuer where no public URL is set. It must not follow the request's Host header: a token is valid whichever name it is sent to. */
+/** The issuer where no public URL is set and the request does not tell how it reached us. */
 export const issuerWithoutUrl = 'entrepot';
 
 /** Clocks of several machines differ by a little. */
@@ -48,7 +61,11 @@ export const createAccessTokens = ({
 }: {
   keys: Pick<SigningKeys, 'current' | 'all'>;
   clock: Clock;
-  issuer: string;
+  /**
+   * The one issuer there is. Without it a token names the address that its session was opened at, so that `iss` is what the metadata says
+   * there (RFC 8414 §3.3); here it is valid whichever name it is sent to, since nobody else has our keys.
+   */
+  issuer: string | undefined;
   ttlMs: number;
 }): AccessTokens => {
   const prepared = new Map<string, PreparedKey>();
@@ -62,7 +79,7 @@ export const createAccessTokens = ({
     const verify = createVerifier({
       algorithms: ['EdDSA'],
       key: publicKey.export({ type: 'spki', format: 'pem' }),
-      allowedIss: issuer,
+      ...(issuer === undefined ? {} : { allowedIss: issuer }),
       allowedAud: audience,
       requiredClaims: ['iss', 'aud', 'sub', 'kind', 'tid', 'scope', 'sid', 'jti', 'iat', 'exp'],
       // Times are compared below, by our own clock.
@@ -83,7 +100,7 @@ export const createAccessTokens = ({
     return undefined;
   };
 
-  const toProof = (claims: Claims): AccessProof => {
+  const toProof = (claims: Claims): OwnProof => {
     const now = clock.now();
     const issuedAt = claims.iat * 1000;
     // A shorter lifetime in the settings counts for tokens that are out, too.
@@ -101,18 +118,22 @@ export const createAccessTokens = ({
       ...(claims.pid === undefined ? {} : { personId: claims.pid }),
       ...(claims.lim === true ? { isLimited: true } : {}),
     };
-    return { caller, issuedAt, expiresAt };
+    return { caller, issuedAt, expiresAt, claims: { iss: claims.iss, jti: claims.jti } };
   };
 
   return {
     namesOurKey: (token) => findKey(token) !== undefined,
-    namesOurIssuer: (token) => unprovenClaims(token)?.iss === issuer,
-    issue(caller, notAfter = Number.POSITIVE_INFINITY) {
+    namesOurIssuer(token) {
+      const { iss, aud, sid } = unprovenClaims(token) ?? {};
+      // Without one issuer there is, a session of ours is what tells it.
+      return issuer === undefined ? aud === audience && String(sid).startsWith(`${idPrefixes.session}_`) : iss === issuer;
+    },
+    issue(caller, { notAfter = Number.POSITIVE_INFINITY, issuer: reachedAs, clientId } = {}) {
       const key = keys.current();
       const iat = Math.floor(clock.now() / 1000);
       const exp = Math.floor(Math.min(iat * 1000 + ttlMs, key.expiresAt, notAfter) / 1000);
       const claims = {
-        iss: issuer,
+        iss: issuer ?? reachedAs ?? issuerWithoutUrl,
         aud: audience,
         sub: caller.id,
         kind: caller.kind,
@@ -121,6 +142,7 @@ export const createAccessTokens = ({
         sid: caller.sessionId,
         ...(caller.personId === undefined ? {} : { pid: caller.personId }),
         ...(caller.isLimited === true ? { lim: true } : {}),
+        ...(clientId === undefined ? {} : { client_id: clientId }),
         jti: newSecretText(),
         iat,
         exp,
@@ -136,6 +158,8 @@ export const createAccessTokens = ({
 };
 
 interface Claims {
+  readonly iss: string;
+  readonly jti: string;
   readonly sub: string;
   readonly kind: Caller['kind'];
   readonly tid: string;

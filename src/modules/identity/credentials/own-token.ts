@@ -16,7 +16,7 @@ export const ownTokens = ({
   clock,
   maxRemembered = 20_000,
 }: {
-  accessTokens: Pick<AccessTokens, 'namesOurKey' | 'namesOurIssuer' | 'verify'>;
+  accessTokens: Pick<AccessTokens, 'namesOurKey' | 'namesOurIssuer'> & { verify(token: string): AccessProof };
   denials: Pick<Denials, 'judge'>;
   clock: Clock;
   maxRemembered?: number;
