@@ -35,3 +35,13 @@ test('more people at once than can wait are told to come back, and the others ar
   for (const { reason } of refused) assert.equal(reason.kind, 'unavailable');
   assert.match(await busy.hash('correct horse battery'), /^\$argon2id/);
 });
+
+test('a hash made with less work, or in another way, is known as weak', async () => {
+  assert.equal(passwords.isWeak(await passwords.hash('correct horse battery')), false);
+  assert.equal(passwords.isWeak(nobodysHash), false);
+  const rest = '$d2/mrRZwJQtihsfGx3T4eQ$5SXuPex9wnA3wq5lFSWGaE7xsrSWdOFQXr6mjYygyUE';
+  assert.equal(passwords.isWeak(`$argon2id$v=19$m=65536,t=3,p=4${rest}`), false);
+  for (const weak of ['$argon2id$v=19$m=8192,t=2,p=1', '$argon2id$v=19$m=19456,t=1,p=1', '$argon2i$v=19$m=19456,t=2,p=1', '$2b$12']) {
+    assert.equal(passwords.isWeak(weak + rest), true, weak);
+  }
+});

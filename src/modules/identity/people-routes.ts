@@ -86,14 +86,17 @@ export const peopleRoutes =
             { additionalProperties: false, examples: [{ username }] },
           ),
           response: {
-            202: Type.Null({ description: 'If there is such an account with an address, a mail is on its way.' }),
+            202: Type.Unsafe<undefined>({
+              type: 'null',
+              description: 'If there is such an account with an address, a mail is on its way.',
+            }),
             ...refusals('too-many'),
           },
         },
       },
       async (request, reply) => {
         await passwordActs.forget(request.body.username, originOf(request), (decision) => limitReply(reply, decision));
-        return reply.code(202).send(null);
+        return reply.code(202).send(undefined);
       },
     );
 
