@@ -34,7 +34,7 @@ export const mailPageRoutes =
       app.get(
         `/${page}`,
         {
-          config: { access: 'public', takesAnyQuery: true },
+          config: { access: 'public' },
           schema: {
             summary: `The page on which to ${summary}`,
             description: 'Links in mails lead here. Opening it changes nothing: mail scanners follow every link.',

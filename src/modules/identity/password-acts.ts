@@ -112,8 +112,8 @@ export const createPasswordActs = ({
     },
 
     async reset(token, password, origin) {
-      await mustBePassword(password);
       const row = await tokens.get(token, 'reset');
+      await mustBePassword(password);
       const to = await passwords.hash(password);
       const { personId: id, tenantId } = row;
       const at = clock.now();
