@@ -85,8 +85,9 @@ describe('tenants and their people', () => {
     assert.equal((await send()).status, 401);
     assert.equal((await ask(token, 'GET', '/v1/me')).status, 401);
     assert.equal((await call(server, 'POST', '/v1/sessions/refresh', { body: { refreshToken: session.refreshToken } })).status, 401);
-    const refused = await signIn('careless');
-    assert.deepEqual([refused.status, refused.body.type], [403, '/problems/tenant-suspended']);
+    const newcomer = { username: 'newcomer', password, tenant: 'careless' };
+    for (const refused of [await signIn('careless'), await call(server, 'POST', '/v1/people', { body: newcomer })])
+      assert.deepEqual([refused.status, refused.body.type], [403, '/problems/tenant-suspended']);
 
     await turn('active');
     assert.equal((await send()).status, 202);
