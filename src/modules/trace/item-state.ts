@@ -25,7 +25,7 @@ const acts = new Set([
 /** Of a person these tell of a device of its. */
 const actsOfPeople = new Set(['paired', 'unpaired']);
 
-const isAct = ({ what, kind }: StoredEntry): boolean => acts.has(what) || (kind === 'person' && actsOfPeople.has(what));
+const isAct = ({ what, kind }: KeptEntry): boolean => acts.has(what) || (kind === 'person' && actsOfPeople.has(what));
 
 const deliveryStates: Readonly<Record<string, string>> = {
   delivered: 'delivered',

@@ -53,7 +53,7 @@ const neededToSee: Readonly<Record<string, readonly Scope[]>> = {
 };
 
 /** Asked of each entry: those of one request may be of several callers. */
-const maySee = (caller: Caller, { kind, subject, who }: StoredEntry): boolean => {
+const maySee = (caller: Caller, { kind, subject, who }: KeptEntry): boolean => {
   const needed = neededToSee[kind];
   const isOwn = subject === caller.id || who === caller.id;
   return needed === undefined || isOwn || needed.some((scope) => caller.scopes.has(scope));
