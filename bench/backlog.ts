@@ -76,7 +76,7 @@ export const deepBacklog: Claim = {
         isReached: ratio >= wantedRatio,
         notes: [
           `${rounds} rounds in turn, ${measured} deliveries each, from the resume of the target to the last arrival; concurrency ${concurrency}.`,
-          'The million is written into the database before its server starts: facts, contents, trace entries and deliveries.',
+          'The million is written into the database before its server starts: facts, their states and deliveries.',
         ],
       };
     } finally {

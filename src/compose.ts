@@ -16,7 +16,7 @@ import { deliveryRoutes } from './modules/delivery/delivery-routes.ts';
 import { flowRoutes } from './modules/delivery/flow-routes.ts';
 import { targetRoutes } from './modules/delivery/target-routes.ts';
 import { eventRoutes } from './modules/events/event-routes.ts';
-import { createEvents } from './modules/events/events.ts';
+import { createEvents, createEventTraceStore } from './modules/events/events.ts';
 import { createLiveView } from './modules/events/live.ts';
 import { createEdgeCheck } from './modules/identity/credentials/edge-key.ts';
 import { createIdentity } from './modules/identity/identity.ts';
@@ -56,7 +56,8 @@ export const compose = async (
     const mailer = openMailer(settings.mailUrl.reveal(), { from: settings.mailFrom, print: (text) => void process.stdout.write(text) });
     const arrived = createBell(clock);
 
-    const trace = createTrace({ database });
+    const eventTrace = createEventTraceStore(database);
+    const trace = createTrace({ database, source: eventTrace });
     const identity = await createIdentity({ database, trace, clock, ids, log, seal, limiter, mailer, settings });
     const { events, intake } = createEvents({
       database,
@@ -89,7 +90,7 @@ export const compose = async (
       await delivery.ensureTargetFromSettings(await identity.defaultTenantId(), { url, rate, retries, enrich });
     }
 
-    const live = createLiveView({ trace, events, judge: identity.judge, clock, log });
+    const live = createLiveView({ trace, eventTrace, events, judge: identity.judge, clock, log });
     const app = createServer({
       log,
       clock,

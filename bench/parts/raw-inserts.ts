@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { migration0001 } from '../../src/database/migrations/0001-first.ts';
+import { migrations } from '../../src/database/migrate.ts';
 import { type Latency, latencyOf } from './figures.ts';
 import { serveProgram } from './program.ts';
 import { sampleEvent } from './sample-event.ts';
@@ -10,8 +10,7 @@ import { sampleEvent } from './sample-event.ts';
 // Loops over node:sqlite with the durability of the server (WAL, synchronous=FULL), a transaction of `rowsInCommit` after the other,
 // from memory, in one thread, without HTTP and without parsing.
 // - `one-table`: the text of the event and what it is known by, in one table with one unique index.
-// - `same-rows`: what the server itself writes for an event that it accepts, in the server's own tables with all their indexes: the fact,
-//   its content, the first entry of its trace.
+// - `same-rows`: what the server itself writes for an event that it accepts, in the server's own table with all its indexes.
 
 export interface InsertJob {
   readonly schema: 'one-table' | 'same-rows';
@@ -47,21 +46,26 @@ const oneTable = (database: DatabaseSync) => {
 };
 
 const sameRows = (database: DatabaseSync) => {
-  for (const statement of migration0001.statements) database.exec(statement);
-  const fact =
-    database.prepare(`INSERT INTO "facts" ("id", "tenantId", "senderId", "source", "eventId", "type", "receivedAt", "state", "openDeliveries",
-    "stuckDeliveries", "isOwn", "traceparent") VALUES (?, ?, ?, ?, ?, ?, ?, 'accepted', 0, 0, 0, ?) ON CONFLICT DO NOTHING`);
-  const content = database.prepare('INSERT INTO "factContents" ("position", "content") VALUES (?, ?)');
-  const entry = database.prepare(`INSERT INTO "traceEntries" ("tenantId", "subject", "kind", "itemId", "requestId", "at", "what", "who")
-    VALUES (?, ?, 'event', ?, ?, ?, 'accepted', ?)`);
+  for (const statement of migrations.flatMap(({ statements }) => statements)) database.exec(statement);
+  const insert =
+    database.prepare(`INSERT INTO "facts" ("id", "tenantId", "senderId", "source", "eventId", "type", "receivedAt", "isOwn", "requestId",
+    "traceparent", "content") VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?) ON CONFLICT DO NOTHING`);
   return (from: number, to: number) => {
+    const requestId = idOf('req', from);
     for (let number = from; number < to; number += 1) {
       const id = `raw-${number}`;
-      const factId = idOf('fact', number);
-      const at = Date.now();
-      const { lastInsertRowid } = fact.run(factId, tenantId, senderId, senderId, id, 'order.created', at, traceparent);
-      content.run(lastInsertRowid, sampleEvent(id));
-      entry.run(tenantId, factId, id, idOf('req', number), at, senderId);
+      insert.run(
+        idOf('fact', number),
+        tenantId,
+        senderId,
+        senderId,
+        id,
+        'order.created',
+        Date.now(),
+        requestId,
+        traceparent,
+        sampleEvent(id),
+      );
     }
   };
 };

@@ -6,7 +6,7 @@ import { sampleEvent } from './sample-event.ts';
 
 const idOf = (prefix: string) => `'${prefix}_' || printf('%026d', n)`;
 
-/** So many events, each with its content, the first entries of its trace and a delivery that waits. No fsync: a seed can be made again. */
+/** So many events, each with its state and a delivery that waits. No fsync: a seed can be made again. */
 export const seedBacklog = (file: string, { targetId, amount }: { targetId: string; amount: number }): void => {
   const database = new DatabaseSync(file);
   try {
@@ -20,16 +20,14 @@ export const seedBacklog = (file: string, { targetId, amount }: { targetId: stri
     database.exec('BEGIN IMMEDIATE');
     const fill = (sql: string, values: readonly (string | number)[]) => database.prepare(`${sql} FROM "numbers"`).run(...values);
     fill(
-      `${numbers} INSERT INTO "facts" ("position", "id", "tenantId", "senderId", "source", "eventId", "type", "receivedAt", "state", "openDeliveries",
-        "stuckDeliveries", "isOwn", "traceparent")
-        SELECT n, ${idOf('fact')}, ?, ?, ?, 'seed-' || n, 'order.created', ?, 'waiting', 1, 0, 0, '00-' || printf('%032x-%016x', n, n) || '-01'`,
-      [owner.tenantId, owner.senderId, owner.senderId, at],
+      `${numbers} INSERT INTO "facts" ("position", "id", "tenantId", "senderId", "source", "eventId", "type", "receivedAt", "isOwn", "traceparent", "content")
+        SELECT n, ${idOf('fact')}, ?, ?, ?, 'seed-' || n, 'order.created', ?, 0, '00-' || printf('%032x-%016x', n, n) || '-01', ? || n || ? || n || ?`,
+      [owner.tenantId, owner.senderId, owner.senderId, at, beforeId, betweenIds, afterIds],
     );
-    fill(`${numbers} INSERT INTO "factContents" ("position", "content") SELECT n, ? || n || ? || n || ?`, [beforeId, betweenIds, afterIds]);
     fill(
-      `${numbers} INSERT INTO "traceEntries" ("tenantId", "subject", "kind", "itemId", "at", "what", "who")
-        SELECT ?, ${idOf('fact')}, 'event', 'seed-' || n, ?, 'accepted', ?`,
-      [owner.tenantId, at, owner.senderId],
+      `${numbers} INSERT INTO "factStates" ("position", "tenantId", "state", "openDeliveries", "stuckDeliveries", "targets", "routedAt")
+        SELECT n, ?, 'waiting', 1, 0, 1, ?`,
+      [owner.tenantId, at],
     );
     fill(
       `${numbers} INSERT INTO "deliveries" ("id", "tenantId", "targetId", "factId", "factPosition", "type", "state", "queue", "isHeld", "dueAt",

@@ -201,7 +201,7 @@ export interface IdempotencyKeyRow {
   expiresAt: number;
 }
 
-/** Something that happened: an event that a source sent, or a fact of our own. */
+/** Something that happened: an event that a source sent, or a fact of our own. Written once and never changed. */
 export interface FactRow {
   /** The order in which facts were written. */
   position: Generated<number>;
@@ -214,21 +214,28 @@ export interface FactRow {
   type: string;
   orderingKey: string | null;
   receivedAt: number;
-  state: 'accepted' | 'waiting' | 'delivered' | 'dead' | 'no-target';
+  /** 1 for a fact of our own. */
+  isOwn: number;
+  /** The request that it came with. */
+  requestId: string | null;
+  traceparent: string | null;
+  tracestate: string | null;
+  /** The JSON object exactly as it was sent. Last, since it may be large: what stands before it is read without it. */
+  content: string;
+}
+
+/** What became of a fact, from fan-out on: a fact without such a row is accepted and not fanned out yet. They are made in the order of the facts. */
+export interface FactStateRow {
+  /** That of the fact. */
+  position: number;
+  tenantId: string;
+  state: 'waiting' | 'delivered' | 'dead' | 'no-target';
   openDeliveries: number;
   /** Deliveries that ended dead or parked. */
   stuckDeliveries: number;
-  /** 1 for a fact of our own. */
-  isOwn: number;
-  traceparent: string | null;
-  tracestate: string | null;
-}
-
-/** What a fact says, apart from its state, so that a change of state never rewrites a large body. */
-export interface FactContentRow {
-  position: number;
-  /** The JSON object exactly as it was sent. */
-  content: string;
+  /** How many targets wanted it when it was fanned out. */
+  targets: number;
+  routedAt: number;
 }
 
 export interface TraceEntryRow {
@@ -364,7 +371,7 @@ export interface Tables {
   setUpTokens: SetUpTokenRow;
   idempotencyKeys: IdempotencyKeyRow;
   facts: FactRow;
-  factContents: FactContentRow;
+  factStates: FactStateRow;
   factCounts: FactCountRow;
   traceEntries: TraceEntryRow;
   targets: TargetRow;

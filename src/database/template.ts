@@ -22,8 +22,15 @@ export interface Template<Row> {
 /** Every `slot('x')` of the query takes `x` of the row; all other values stay as they are in the query. */
 export const template = <Row extends object>(query: { compile(): CompiledQuery }): Template<Row> => {
   const { sql, parameters } = query.compile();
-  const bind = (row: Row): readonly unknown[] =>
-    parameters.map((value) => (value instanceof Slot ? (row as Record<string, unknown>)[value.name] : value)); // slots name fields of Row
+  const names = parameters.map((value) => (value instanceof Slot ? value.name : undefined));
+  const bind = (row: Row): readonly unknown[] => {
+    const values = [...parameters];
+    for (let index = 0; index < names.length; index += 1) {
+      const name = names[index];
+      if (name !== undefined) values[index] = (row as Record<string, unknown>)[name]; // slots name fields of Row
+    }
+    return values;
+  };
   return {
     row: (row) => ({ sql, parameters: bind(row) }),
     rows: (rows, mustChange) => ({ sql, rows: rows.map(bind), ...(mustChange === undefined ? {} : { mustChange }) }),

@@ -32,5 +32,13 @@ export const createClock = (wall: () => number = Date.now, monotonic: () => numb
   };
 };
 
-/** RFC 3339 in UTC with milliseconds, as the HTTP contract prints times. */
-export const toRfc3339 = (ms: number): string => new Date(ms).toISOString();
+let lastMs = Number.NaN;
+let lastText = '';
+
+/** RFC 3339 in UTC with milliseconds, as the HTTP contract prints times. A busy server prints one time many times over. */
+export const toRfc3339 = (ms: number): string => {
+  if (ms === lastMs) return lastText;
+  lastText = new Date(ms).toISOString();
+  lastMs = ms;
+  return lastText;
+};

@@ -109,28 +109,34 @@ export const idempotencyHooks = ({
     return showsSecret(payload) ? { status: secretStatus, body: onlyId(payload) } : { status, body: payload };
   };
 
-  const preHandler = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
+  /** Resolves with whether the request has its answer already. */
+  const hold = async (request: FastifyRequest, reply: FastifyReply): Promise<boolean> => {
     const claim = claimOf(request);
-    if (claim === undefined) return;
+    if (claim === undefined) return false;
     const found = await store.begin(claim);
     switch (found.state) {
       case 'new':
         request.idempotencyClaim = claim;
-        return;
+        return false;
       case 'running':
         throw new Problem('in-progress', 'The first request with this Idempotency-Key is not answered yet.', { retryAfterMs: 1000 });
       case 'other-request':
         throw new Problem('key-reused', 'This Idempotency-Key came with another request before.');
       case 'done':
-        return answerAgain(reply, found);
+        answerAgain(reply, found);
+        return true;
       default:
         return found satisfies never;
     }
   };
 
-  const onSend = async (request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> => {
-    const claim = request.idempotencyClaim;
-    if (claim === undefined) return payload;
+  // Most requests bring no key, and for them nothing is to be waited for.
+  const preHandler = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => {
+    if (request.headers['idempotency-key'] === undefined) return done();
+    hold(request, reply).then((isAnswered) => (isAnswered ? undefined : done()), done);
+  };
+
+  const keep = async (claim: IdempotencyClaim, request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> => {
     request.idempotencyClaim = undefined;
     const isMade = reply.statusCode >= 200 && reply.statusCode < 300;
     try {
@@ -139,7 +145,12 @@ export const idempotencyHooks = ({
       // What the handler made is there and its answer is right; a failure to remember it must not make a refusal of it.
       log.error({ err: error, requestId: request.id }, 'idempotency.not-kept');
     }
-    return payload;
+  };
+
+  const onSend = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: null, payload: unknown) => void) => {
+    const claim = request.idempotencyClaim;
+    if (claim === undefined) return done(null, payload);
+    void keep(claim, request, reply, payload).then(() => done(null, payload));
   };
 
   return { preHandler, onSend };

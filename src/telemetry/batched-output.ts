@@ -2,7 +2,7 @@ import { write, writeSync } from 'node:fs';
 import type { DestinationStream } from 'pino';
 
 /** Lines are collected up to this many bytes before they are written … */
-const batchBytes = 16_000;
+const batchBytes = 64_000;
 /** … but wait no longer than this. */
 const longestWaitMs = 100;
 /** Where nobody reads, memory stays flat: what is logged beyond this many waiting bytes is dropped, and counted. */

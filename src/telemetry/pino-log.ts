@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
-import { type DestinationStream, type Level, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
+import { type DestinationStream, type Level, type Logger, pino, stdSerializers } from 'pino';
+import { toRfc3339 } from '../foundation/clock.ts';
 import type { Log } from '../foundation/log.ts';
 import { openBatchedOutput } from './batched-output.ts';
 
@@ -43,7 +44,7 @@ export const createLog = ({ level, pretty, replica, destination }: LogOptions): 
       level,
       base: { replica },
       messageKey: 'message',
-      timestamp: stdTimeFunctions.isoTime,
+      timestamp: () => `,"time":"${toRfc3339(Date.now())}"`,
       formatters: { level: (label) => ({ level: label }), log: (fields) => hideSecrets(fields, 0) },
       serializers: { err: (error: unknown) => hideSecrets(describeError(error), 0) },
     },

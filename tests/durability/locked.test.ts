@@ -84,7 +84,11 @@ test('SIGTERM while the database is locked ends within 10 s with exit code 0, an
   const next = await startServer({ dataFolder: server.dataFolder });
   context.after(() => next.stop());
   await eventually(
-    async () => readData(next.dataFolder, (rows) => rows(`select eventId from facts where state = 'delivered' and isOwn = 0`).length),
+    async () =>
+      readData(
+        next.dataFolder,
+        (rows) => rows(`select eventId from facts join factStates using (position) where state = 'delivered' and isOwn = 0`).length,
+      ),
     (count) => count === 10,
   );
 });

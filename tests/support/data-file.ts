@@ -23,30 +23,31 @@ const invariants: Readonly<Record<string, string>> = {
     full join (select * from deliveryCounts where amount <> 0) as kept on kept.targetId = counted.targetId and kept.state = counted.state
     where counted.amount is not kept.amount`,
   'a fact knows how many of its deliveries are open and stuck': `
-    select facts.id, facts.openDeliveries, facts.stuckDeliveries, open.amount as open, stuck.amount as stuck from facts
+    select facts.position, facts.openDeliveries, facts.stuckDeliveries, open.amount as open, stuck.amount as stuck from factStates as facts
     left join (select factPosition, count(*) as amount from deliveries where state in ('waiting', 'delivering', 'retrying') group by 1) as open
       on open.factPosition = facts.position
     left join (select factPosition, count(*) as amount from deliveries where state in ('dead', 'parked') group by 1) as stuck
       on stuck.factPosition = facts.position
     where facts.openDeliveries <> coalesce(open.amount, 0) or facts.stuckDeliveries <> coalesce(stuck.amount, 0)`,
   'the state of a fact follows from its deliveries': `
-    select id, state, openDeliveries, stuckDeliveries from facts
-    left join (select factPosition, count(*) as amount from deliveries group by 1) as made on made.factPosition = facts.position
-    where state <> case when made.amount is null then case when state = 'accepted' then 'accepted' else 'no-target' end
-      when openDeliveries > 0 then 'waiting' when stuckDeliveries > 0 then 'dead' else 'delivered' end`,
+    select position, state, openDeliveries, stuckDeliveries from factStates
+    left join (select factPosition, count(*) as amount from deliveries group by 1) as made on made.factPosition = position
+    where state <> case when made.amount is null then 'no-target' when openDeliveries > 0 then 'waiting' when stuckDeliveries > 0 then 'dead' else 'delivered' end`,
   'an event is there once': 'select tenantId, eventId, senderId, source from facts group by 1, 2, 3, 4 having count(*) > 1',
-  'a fact has its content, and no content is left without its fact': `
-    select facts.position as fact, factContents.position as content from facts full join factContents on factContents.position = facts.position
-    where facts.position is null or factContents.position is null`,
+  'facts are fanned out in their order, and no state is left without its fact': `
+    select facts.position as fact, factStates.position as state from facts full join factStates on factStates.position = facts.position
+    where facts.position is null or (factStates.position is null and facts.position < (select max(position) from factStates))`,
+  'a delivery is of a fact that was fanned out': `
+    select id from deliveries left join factStates on factStates.position = factPosition where factStates.position is null`,
   'a fact goes to a target once': 'select factId, targetId from deliveries group by 1, 2 having count(*) > 1',
   'the routed ones are counted': `
     select tenantId, amount, counted from factCounts
-    join (select tenantId as tenant, count(*) as counted from facts where state <> 'accepted' group by 1) on tenant = tenantId
+    join (select tenantId as tenant, count(*) as counted from factStates group by 1) on tenant = tenantId
     where name = 'routed' and amount <> counted`,
-  'the trace of a fact begins with its acceptance, once': `
-    select facts.id, began.amount from facts
-    left join (select subject, count(*) as amount from traceEntries where what = 'accepted' group by 1) as began on began.subject = facts.id
-    where began.amount is not 1`,
+  'the trace of a fact tells how many targets wanted it': `
+    select factStates.position, targets, made.amount from factStates
+    left join (select factPosition, count(*) as amount from deliveries group by 1) as made on made.factPosition = factStates.position
+    where targets <> coalesce(made.amount, 0)`,
   // That the target is gone is told, and spends no attempt; a replay begins to count anew.
   'the trace tells every attempt and every end': `
     select deliveries.id, deliveries.state, deliveries.attempts, tried.amount as told, ended.amount as ended from deliveries

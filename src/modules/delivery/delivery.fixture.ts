@@ -13,7 +13,7 @@ import { Unavailable } from '../../foundation/problem.ts';
 import { createSeal, Secret } from '../../foundation/secret.ts';
 import { createBell } from '../../foundation/work.ts';
 import { openIntake } from '../../intake/open-intake.ts';
-import { createEvents } from '../events/events.ts';
+import { createEvents, createEventTraceStore } from '../events/events.ts';
 import { createTrace } from '../trace/trace.ts';
 import { createDeliveryStore } from './delivery-store.ts';
 import { startFanOut } from './fan-out.ts';
@@ -130,7 +130,7 @@ export const givenDelivery = async (context: TestContext) => {
     const { database: own, line } = cuttable(database);
     const ids = createIds(clock.now);
     const arrived = createBell(clock);
-    const trace = createTrace({ database: own });
+    const trace = createTrace({ database: own, source: createEventTraceStore(own) });
     const { events, intake } = createEvents({
       database: own,
       trace,

@@ -3,7 +3,7 @@ import type { Clock } from '../../foundation/clock.ts';
 import type { Ids } from '../../foundation/ids.ts';
 import type { Log } from '../../foundation/log.ts';
 import { type Bell, startLoop, type Worker } from '../../foundation/work.ts';
-import type { Events, RoutedFact } from '../events/events.ts';
+import type { Events, WantedFact } from '../events/events.ts';
 import type { DeliveryStore, NewDelivery } from './delivery-store.ts';
 import type { LeaseStore } from './lease-store.ts';
 import { wantsType } from './target-record.ts';
@@ -35,30 +35,36 @@ const gatherMs = 20;
 const pollMs = 1_000;
 const leaseRetryMs = 1_000;
 
+/** What a fact is wanted by. */
+interface Kind {
+  readonly tenantId: string;
+  readonly type: string;
+  readonly isOwn: number;
+}
+
 /** Finds for each fact the targets that want it and makes their deliveries; that nobody wants it is an outcome, too. */
 export const startFanOut = (needs: FanOutNeeds): Worker => {
   const { database, events, targets, deliveries, leases, clock, ids, arrived } = needs;
   let lease: Awaited<ReturnType<LeaseStore['acquire']>>;
+  let mostFacts = factsInRound;
 
   const round = async (signal: AbortSignal) => {
     lease ??= await leases.acquire('fan-out', clock.now(), { byForce: needs.isAlone });
     if (!lease) return await clock.sleep(leaseRetryMs, signal);
-    const facts = await events.unrouted(factsInRound);
-    if (facts.length === 0) return await arrived.wait(pollMs, signal);
+    const wave = await events.nextWave(mostFacts);
+    if (!wave) return await arrived.wait(pollMs, signal);
     // Read after the facts: a target that was made before a fact came in is surely among them.
     const wanting = (await targets.everyTarget()).map((target) => ({ ...target, types: JSON.parse(target.typesJson) as string[] })); // written by `toTargetRow`
+    const wantingKind = ({ tenantId, type, isOwn }: Kind) =>
+      wanting.filter((target) => target.tenantId === tenantId && wantsType(target.types, { type, isOwn: isOwn === 1 }));
+    const types = new Set(wave.kinds.filter((kind) => wantingKind(kind).length > 0).map(({ type }) => type));
+    const facts = types.size === 0 ? [] : await events.unrouted(wave, [...types]);
     const now = clock.now();
     const made: NewDelivery[] = [];
-    const routed: RoutedFact[] = [];
+    const wanted: WantedFact[] = [];
     for (const fact of facts) {
-      if (made.length >= deliveriesInRound) break;
-      const wanted = wanting.filter(
-        (target) =>
-          target.tenantId === fact.tenantId &&
-          fact.position > target.afterPosition &&
-          wantsType(target.types, { type: fact.type, isOwn: fact.isOwn === 1 }),
-      );
-      for (const target of wanted) {
+      const takers = wantingKind(fact).filter(({ afterPosition }) => fact.position > afterPosition);
+      for (const target of takers) {
         made.push({
           id: ids.next('delivery'),
           tenantId: fact.tenantId,
@@ -70,12 +76,12 @@ export const startFanOut = (needs: FanOutNeeds): Worker => {
           createdAt: fact.receivedAt,
         });
       }
-      routed.push({ factId: fact.id, position: fact.position, tenantId: fact.tenantId, targets: wanted.length });
+      if (takers.length > 0) wanted.push({ position: fact.position, tenantId: fact.tenantId, targets: takers.length });
     }
     try {
       await database.write([
         leases.holdOn(lease, now, 0),
-        ...events.routed(routed, now),
+        ...events.routed(wave, wanted, now),
         ...deliveries.insertDeliveries(made),
         ...deliveries.addToCounts(countByTarget(made)),
       ]);
@@ -86,7 +92,9 @@ export const startFanOut = (needs: FanOutNeeds): Worker => {
     const touched = new Set(made.map(({ targetId }) => targetId));
     needs.onRouted(touched);
     for (const { id, ordering, onDead } of wanting) if (touched.has(id) && ordering === 'key' && onDead === 'park') needs.onBlocked(id);
-    if (routed.length === facts.length && facts.length < factsInRound) await clock.sleep(gatherMs, signal);
+    const isBehind = wave.kinds.reduce((sum, { amount }) => sum + amount, 0) === mostFacts;
+    mostFacts = Math.min(factsInRound, Math.ceil(deliveriesInRound / Math.max(1, wanting.length)));
+    if (!isBehind) await clock.sleep(gatherMs, signal);
   };
 
   const worker = startLoop({ name: 'fan-out', clock, log: needs.log, round });

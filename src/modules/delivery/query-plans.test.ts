@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import type { Database, Trx, Write } from '../../database/database.ts';
-import { migration0001 } from '../../database/migrations/0001-first.ts';
+import { migrations } from '../../database/migrate.ts';
 import { buildOnly, queriesOver } from '../../database/sqlite-queries.ts';
 import { encodeCursor } from '../../foundation/page.ts';
 import { createSeal, Secret } from '../../foundation/secret.ts';
 import { createEventStore } from '../events/event-store.ts';
+import { createEventTraceStore } from '../events/event-trace-store.ts';
+import { createRoutingStore } from '../events/routing-store.ts';
 import { createTraceStore } from '../trace/trace-store.ts';
 import { caller } from './delivery.fixture.ts';
 import { createDeliveryStore } from './delivery-store.ts';
@@ -17,7 +19,7 @@ import { createTargetStore } from './target-store.ts';
 // The planner is asked as it is in a running server: with the schema as it is made, and without statistics.
 
 const file = new DatabaseSync(':memory:');
-for (const statement of migration0001.statements) file.exec(statement);
+for (const statement of migrations.flatMap(({ statements }) => statements)) file.exec(statement);
 
 const asked: string[] = [];
 const query = queriesOver(async (sql) => {
@@ -42,7 +44,9 @@ const keys = createKeyStore(database);
 const replays = createReplayStore(database);
 const targets = createTargetStore({ database, seal: createSeal(new Secret('for tests')) });
 const events = createEventStore(database);
-const trace = createTraceStore(database);
+const routing = createRoutingStore(database);
+const eventTrace = createEventTraceStore(database);
+const trace = createTraceStore(database, eventTrace);
 
 const isWrite = (value: unknown): value is Write => typeof value === 'object' && value !== null && 'sql' in value;
 
@@ -62,8 +66,7 @@ const plansOf = async (act: () => unknown): Promise<string[]> => {
 };
 
 /** Tables that grow with what came in, and with what was ever handed on. */
-const largeTable =
-  /\bSCAN (deliveries|facts|factContents|traceEntries|laneKeys)\b(?! USING (COVERING )?INDEX (factsAccepted|laneKeysBlocked))/;
+const largeTable = /\bSCAN (deliveries|facts|factStates|traceEntries|laneKeys)\b(?! USING (COVERING )?INDEX laneKeysBlocked)/;
 
 const assertPlans = async (act: () => unknown, ...expected: readonly (string | RegExp)[]) => {
   const plans = await plansOf(act);
@@ -107,13 +110,18 @@ test('writing down ends, giving back and recovering touch the rows that they are
   await assertPlans(() => deliveries.settleDeliveries([settlement]), /SEARCH deliveries USING INDEX sqlite_autoindex_deliveries/);
   await assertPlans(() => deliveries.findUnderWay(targetId), 'deliveriesUnderWay (targetId=?');
   await assertPlans(() => deliveries.limitDueTimes(targetId, 1), 'deliveriesDue (targetId=? AND queue=? AND dueAt>?)');
-  await assertPlans(() => events.settleFacts([{ factId: 'fact_1', open: -1, stuck: 0 }]), /SEARCH facts USING INDEX/);
+  await assertPlans(() => routing.settleFacts([{ factId: 'fact_1', open: -1, stuck: 0 }]), /SEARCH factStates USING INTEGER PRIMARY KEY/);
   await assertPlans(() => events.findFacts(['fact_1', 'fact_2']));
 });
 
 test('fan-out reads what is not fanned out yet, and writes deliveries without looking at others', async () => {
-  const [plan = ''] = await assertPlans(() => events.findUnrouted(500), 'factsAccepted');
+  const behind = 'SEARCH facts USING INTEGER PRIMARY KEY (rowid>?)';
+  await assertPlans(() => routing.findWave(500), behind);
+  const wave = { after: 1, upTo: 2, kinds: [{ tenantId: scope.tenantId, type: 'x', isOwn: 0, amount: 2 }] };
+  const within = /^SEARCH facts USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/m;
+  const [plan = ''] = await assertPlans(() => routing.findUnrouted(wave, ['x', 'y']), within);
   assert.doesNotMatch(plan, /TEMP B-TREE/);
+  await assertPlans(() => routing.routeWave(wave, [], 1), within);
   const delivery = {
     id: 'dlv_1',
     tenantId: scope.tenantId,
@@ -125,7 +133,7 @@ test('fan-out reads what is not fanned out yet, and writes deliveries without lo
     createdAt: 1,
   };
   await assertPlans(() => deliveries.insertDeliveries([delivery]), /SEARCH targets/, /SEARCH laneKeys USING PRIMARY KEY/);
-  await assertPlans(() => events.countUnrouted(scope), 'factsAccepted');
+  await assertPlans(() => routing.countUnrouted(scope), behind);
 });
 
 test('the next of a key is found among what is held of that key', async () => {
@@ -191,17 +199,29 @@ test('a page of deliveries is read in order from an index, and ends with the pag
 test('a page of events is read in order from an index', async () => {
   const page = { limit: 50, cursor: encodeCursor([100]) };
   for (const state of ['waiting', 'dead'] as const)
-    await assertPlans(() => events.listEvents(scope, { state }, page), 'factsUnfinished (tenantId=? AND state=? AND position<?)');
-  await assertPlans(() => events.listEvents(scope, { state: 'accepted' }, page), 'factsAccepted');
+    await assertPlans(() => events.listEvents(scope, { state }, page), 'factStatesUnfinished (tenantId=? AND state=? AND position<?)');
+  await assertPlans(
+    () => events.listEvents(scope, { state: 'accepted' }, page),
+    'SEARCH facts USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)',
+  );
   for (const filter of [{}, { type: 'x' }, { state: 'delivered' as const }]) {
     const [plan = ''] = await assertPlans(() => events.listEvents(scope, filter, page), 'factsByTenant (tenantId=? AND position<?)');
     assert.doesNotMatch(plan, /TEMP B-TREE/);
   }
   await assertPlans(() => events.findEvent(caller, 'e', {}), 'factsByIdentity (tenantId=? AND eventId=?)');
+  await assertPlans(() => events.findPositions(scope, 'e'), 'factsByIdentity (tenantId=? AND eventId=?)');
 });
 
 test('a trace is found by the item, the delivery or the request', async () => {
-  await assertPlans(() => trace.findEntries(caller, 'x'), 'traceByItem', 'traceBySubject', 'traceByDelivery', 'traceByRequest');
+  const plans = await assertPlans(() => trace.findEntries(caller, 'x'));
+  const events = ['facts USING INDEX sqlite_autoindex_facts', 'factsByIdentity (tenantId=? AND eventId=?)', 'factsByRequest (requestId=?)'];
+  const others = ['traceBySubject', 'traceByItem', 'traceByDelivery', 'traceByRequest'];
+  for (const index of [...events, ...others]) {
+    const isTaken = plans.some((plan) => plan.includes(index));
+    assert.ok(isTaken, index);
+  }
+  await assertPlans(() => eventTrace.acceptedAfter(1, 10), 'SEARCH facts USING INTEGER PRIMARY KEY (rowid>?)');
+  await assertPlans(() => eventTrace.routedAfter(1, 10), 'SEARCH factStates USING INTEGER PRIMARY KEY (rowid>?)');
   await assertPlans(() => trace.entriesOfDeliveries(scope, ['dlv_1', 'dlv_2']), 'traceByDelivery');
 });
 

@@ -16,6 +16,7 @@ import { CloudEventIn, EventOut, EventsIn, eventFilter, Receipt } from './event-
 import type { EventFilter } from './event-store.ts';
 import type { EventReceipt, Events, RequestOrigin } from './events.ts';
 import type { LiveView } from './live.ts';
+import { placeOf, placePattern } from './live-feed.ts';
 import { acceptLines, readBinary, readParsed } from './receive-events.ts';
 
 const ndjsonType = 'application/x-ndjson';
@@ -122,16 +123,19 @@ export const eventRoutes =
             '`Last-Event-ID` resumes where a connection broke. A viewer that does not read is dropped.',
           tags: ['events'],
           produces: ['text/event-stream'],
-          headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ pattern: '^[0-9]{1,15}$' })) }),
+          headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ pattern: placePattern })) }),
           querystring: Type.Object({ type: eventFilter.type, state: eventFilter.state }),
           response: {
-            200: Type.String({ description: 'A stream without end.', examples: ['id: 42\nevent: accepted\ndata: {"id":"order-17"}\n\n'] }),
+            200: Type.String({
+              description: 'A stream without end.',
+              examples: ['id: 42-41-80\nevent: accepted\ndata: {"id":"order-17"}\n\n'],
+            }),
           },
         },
       },
       async (request, reply) => {
         const after = request.headers['last-event-id'];
-        const filter = { ...request.query, ...(after === undefined ? {} : { after: Number(after) }) };
+        const filter = { ...request.query, ...(after === undefined ? {} : { after: placeOf(after) }) };
         await live.show(callerOf(request), filter, () => {
           reply.hijack(); // from here on no refusal can be sent
           for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value);

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Database, RepeatedStatement, Trx, Write } from '../../database/database.ts';
-import type { FactRow, Tables } from '../../database/tables.ts';
+import type { FactRow, FactStateRow } from '../../database/tables.ts';
 import { slot, template } from '../../database/template.ts';
 import type { Caller, TenantScope } from '../../foundation/caller.ts';
 import { idBorder } from '../../foundation/ids.ts';
@@ -8,36 +8,20 @@ import type { PageRequest } from '../../foundation/page.ts';
 import { decodeCursor } from '../../foundation/page.ts';
 import type { IncomingEvent } from '../../intake/intake.ts';
 
-/** A fact with its content. */
-export type StoredFact = Omit<FactRow, 'position'> & { readonly position: number; readonly content: string };
+/** Where a fact stands. */
+export type FactState = 'accepted' | FactStateRow['state'];
+
+/** A fact with its content and where it stands. */
+export type StoredFact = Omit<FactRow, 'position'> & { readonly position: number; readonly state: FactState };
 
 export interface EventFilter {
-  readonly state?: FactRow['state'];
+  readonly state?: FactState;
   readonly type?: string;
   readonly source?: string;
   readonly sender?: string;
   readonly from?: number;
   readonly to?: number;
   readonly q?: string;
-}
-
-/** How the deliveries of a fact changed, to be counted into its state. */
-export interface FactProgress {
-  readonly factId: string;
-  /** Change of the number of unfinished deliveries. */
-  readonly open: number;
-  /** Change of the number of deliveries that are dead or parked. */
-  readonly stuck: number;
-}
-
-/** What fan-out has to know of a fact. */
-export type UnroutedFact = Pick<StoredFact, 'position' | 'id' | 'tenantId' | 'type' | 'orderingKey' | 'receivedAt' | 'isOwn'>;
-
-/** Where a fact stands after fan-out, with how many deliveries it has. */
-interface RoutedState {
-  readonly position: number;
-  readonly state: FactRow['state'];
-  readonly open: number;
 }
 
 interface FactValues {
@@ -50,6 +34,7 @@ interface FactValues {
   readonly orderingKey: string | null;
   readonly receivedAt: number;
   readonly isOwn: number;
+  readonly requestId: string | null;
   readonly traceparent: string | null;
   readonly tracestate: string | null;
   readonly content: string;
@@ -65,6 +50,7 @@ export const valuesOf = (event: IncomingEvent, isOwn: boolean): FactValues => ({
   orderingKey: event.orderingKey ?? null,
   receivedAt: event.receivedAt,
   isOwn: isOwn ? 1 : 0,
+  requestId: event.requestId ?? null,
   traceparent: event.traceparent ?? null,
   tracestate: event.tracestate ?? null,
   content: event.content,
@@ -79,16 +65,29 @@ const maxPageBytes = 2 * 1024 * 1024;
 /** Callers choose ids, so any number of events may have the same one. */
 const maxOfOneId = 1_000;
 
-// Written as a literal: a partial index is surely used only where the query says the same as the index.
-const isAccepted = sql<boolean>`"state" = 'accepted'`;
+/** What is not fanned out stands behind everything that is. */
+const isAccepted = sql<boolean>`"facts"."position" > coalesce((select max("position") from "factStates"), 0)`;
 /** An expression, so that not the index of all the tenant's facts is taken for it. */
-const tenantAside = sql<string>`"tenantId" || ''`;
-const isUnfinished = sql<boolean>`"state" <> 'accepted' and "state" <> 'delivered' and "state" <> 'no-target'`;
-const isInState = (state: FactRow['state']) => {
-  if (state === 'accepted') return isAccepted;
-  const isSo = sql<boolean>`"state" = ${state}`;
-  return state === 'waiting' || state === 'dead' ? sql<boolean>`${isUnfinished} and ${isSo}` : isSo;
-};
+const tenantAside = sql<string>`"facts"."tenantId" || ''`;
+// Written as a literal: a partial index is surely used only where the query says the same as the index.
+const isUnfinished = sql<boolean>`"state" <> 'delivered' and "state" <> 'no-target'`;
+
+const headColumns = [
+  'facts.position',
+  'facts.id',
+  'facts.tenantId',
+  'facts.senderId',
+  'facts.source',
+  'facts.eventId',
+  'facts.type',
+  'facts.orderingKey',
+  'facts.receivedAt',
+  'facts.isOwn',
+  'facts.requestId',
+  'facts.traceparent',
+  'facts.tracestate',
+] as const;
+const state = sql<FactState>`coalesce("factStates"."state", 'accepted')`.as('state');
 
 export const createEventStore = (database: Database) => {
   const { build, read } = database;
@@ -105,88 +104,21 @@ export const createEventStore = (database: Database) => {
         type: slot<string>('type'),
         orderingKey: slot<string | null>('orderingKey'),
         receivedAt: slot<number>('receivedAt'),
-        state: 'accepted',
-        openDeliveries: 0,
-        stuckDeliveries: 0,
         isOwn: slot<number>('isOwn'),
+        requestId: slot<string | null>('requestId'),
         traceparent: slot<string | null>('traceparent'),
         tracestate: slot<string | null>('tracestate'),
+        content: slot<string>('content'),
       })
       .onConflict((conflict) => conflict.doNothing()),
   );
-  const insertContent = template<FactValues>(
-    build
-      .insertInto('factContents')
-      .columns(['position', 'content'])
-      .expression((eb) =>
-        eb
-          .selectFrom('facts')
-          .select(['position', sql.val(slot<string>('content')).as('content')])
-          .where('id', '=', slot<string>('factId')),
-      ),
-  );
-  const routeFact = template<RoutedState>(
-    build
-      .updateTable('facts')
-      .set({ state: slot<FactRow['state']>('state'), openDeliveries: slot<number>('open') })
-      .where('position', '=', slot<number>('position'))
-      .where('state', '=', 'accepted'),
-  );
-  const settleFact = template<FactProgress>(
-    build
-      .updateTable('facts')
-      .set((eb) => ({
-        openDeliveries: eb('openDeliveries', '+', slot<number>('open')),
-        stuckDeliveries: eb('stuckDeliveries', '+', slot<number>('stuck')),
-        state: eb
-          .case()
-          .when(eb('openDeliveries', '+', slot<number>('open')), '>', 0)
-          .then(sql.lit<FactRow['state']>('waiting'))
-          .when(eb('stuckDeliveries', '+', slot<number>('stuck')), '>', 0)
-          .then(sql.lit<FactRow['state']>('dead'))
-          .else(sql.lit<FactRow['state']>('delivered'))
-          .end(),
-      }))
-      .where('id', '=', slot<string>('factId')),
-  );
-  const addToCount = template<{ tenantId: string; name: Tables['factCounts']['name']; amount: number }>(
-    build
-      .insertInto('factCounts')
-      .values({ tenantId: slot<string>('tenantId'), name: slot<Tables['factCounts']['name']>('name'), amount: slot<number>('amount') })
-      .onConflict((conflict) =>
-        conflict.columns(['tenantId', 'name']).doUpdateSet((eb) => ({ amount: eb('factCounts.amount', '+', eb.ref('excluded.amount')) })),
-      ),
-  );
-
-  const withContent = () =>
-    read
-      .selectFrom('facts')
-      .innerJoin('factContents', 'factContents.position', 'facts.position')
-      .selectAll('facts')
-      .select('factContents.content');
+  const withState = () => read.selectFrom('facts').leftJoin('factStates', 'factStates.position', 'facts.position');
+  const heads = () => withState().select([...headColumns, state]);
+  const whole = () => heads().select('facts.content');
 
   return {
-    /** The first write tells by what it left unchanged which facts are not new; `contents` must follow only those that are. */
-    insertFacts(values: readonly FactValues[]): { facts: RepeatedStatement; contents: RepeatedStatement } {
-      return { facts: insertFact.rows(values), contents: insertContent.rows(values) };
-    },
-
-    routeFacts: (routed: readonly RoutedState[]): RepeatedStatement => routeFact.rows(routed, routed.length),
-
-    settleFacts: (progress: readonly FactProgress[]): Write[] => (progress.length === 0 ? [] : [settleFact.rows(progress)]),
-
-    addToCounts: (counts: readonly { tenantId: string; name: Tables['factCounts']['name']; amount: number }[]): Write[] =>
-      counts.length === 0 ? [] : [addToCount.rows(counts)],
-
-    /** Facts that were not fanned out yet, oldest first; of all tenants, for the fan-out alone. */
-    findUnrouted: (limit: number): Promise<readonly UnroutedFact[]> =>
-      read
-        .selectFrom('facts')
-        .select(['position', 'id', 'tenantId', 'type', 'orderingKey', 'receivedAt', 'isOwn'])
-        .where(isAccepted)
-        .orderBy('position')
-        .limit(limit)
-        .execute(),
+    /** The write tells by what it left unchanged which facts are not new. */
+    insertFacts: (values: readonly FactValues[]): RepeatedStatement => insertFact.rows(values),
 
     async findFirstReceipt(event: IncomingEvent): Promise<number | undefined> {
       const first = await read
@@ -206,9 +138,9 @@ export const createEventStore = (database: Database) => {
       eventId: string,
       { source, sender }: { source?: string; sender?: string },
     ): Promise<StoredFact | undefined> {
-      let query = withContent().where('tenantId', '=', caller.tenantId).where('eventId', '=', eventId);
-      if (source !== undefined) query = query.where('source', '=', source);
-      if (sender !== undefined) query = query.where('senderId', '=', sender);
+      let query = whole().where('facts.tenantId', '=', caller.tenantId).where('facts.eventId', '=', eventId);
+      if (source !== undefined) query = query.where('facts.source', '=', source);
+      if (sender !== undefined) query = query.where('facts.senderId', '=', sender);
       return await query.orderBy(sql`"senderId" = ${caller.id}`, 'desc').orderBy('facts.position', 'desc').limit(1).executeTakeFirst();
     },
 
@@ -219,7 +151,7 @@ export const createEventStore = (database: Database) => {
         .select('position')
         .where('tenantId', '=', tenantId)
         .where('eventId', '=', eventId)
-        .orderBy('position', 'desc')
+        .orderBy(sql`+"position"`, 'desc') // an expression, so that not the tenant's facts are gone through, newest first
         .limit(maxOfOneId)
         .execute();
       return rows.map(({ position }) => position);
@@ -231,14 +163,13 @@ export const createEventStore = (database: Database) => {
       filter: EventFilter,
       { limit, cursor }: PageRequest,
     ): Promise<{ facts: readonly StoredFact[]; hasMore: boolean }> {
-      let query = read
-        .selectFrom('facts')
-        .innerJoin('factContents', 'factContents.position', 'facts.position')
+      let query = withState()
         .select(['facts.position', sql<number>`octet_length("content")`.as('bytes')])
-        .where(filter.state === 'accepted' ? tenantAside : sql<string>`"tenantId"`, '=', tenantId)
+        .where(tenantOf(filter.state), '=', tenantId)
         .where('isOwn', '=', 0);
-      if (cursor !== undefined) query = query.where('facts.position', '<', decodeCursor(cursor, ['number'] as const)[0]);
-      if (filter.state !== undefined) query = query.where(isInState(filter.state));
+      if (cursor !== undefined) query = query.where(positionOf(filter.state), '<', decodeCursor(cursor, ['number'] as const)[0]);
+      if (filter.state === 'accepted') query = query.where(isAccepted);
+      else if (filter.state !== undefined) query = query.where(isInState(filter.state));
       if (filter.type !== undefined) query = query.where('type', '=', filter.type);
       if (filter.source !== undefined) query = query.where('source', '=', filter.source);
       if (filter.sender !== undefined) query = query.where('senderId', '=', filter.sender);
@@ -255,24 +186,24 @@ export const createEventStore = (database: Database) => {
         );
       }
       const found = await query
-        .orderBy('facts.position', 'desc')
+        .orderBy(positionOf(filter.state), 'desc')
         .limit(limit + 1)
         .execute();
       const shown = found.slice(0, countWithin(found.slice(0, limit), maxPageBytes)).map(({ position }) => position);
       if (shown.length === 0) return { facts: [], hasMore: false };
-      const facts = await withContent().where('facts.position', 'in', shown).orderBy('facts.position', 'desc').execute();
+      const facts = await whole().where('facts.position', 'in', shown).orderBy('facts.position', 'desc').execute();
       return { facts, hasMore: shown.length < found.length };
     },
 
     /** As `findFacts`, for those who need no contents. */
     async findHeads(factIds: readonly string[]): Promise<ReadonlyMap<string, FactHead>> {
-      const rows = factIds.length === 0 ? [] : await read.selectFrom('facts').selectAll().where('id', 'in', factIds).execute();
+      const rows = factIds.length === 0 ? [] : await heads().where('facts.id', 'in', factIds).execute();
       return new Map(rows.map((row) => [row.id, row]));
     },
 
     /** For acts that were given the ids by this tenant's own rows: lanes and the live view. */
     async findFacts(factIds: readonly string[]): Promise<ReadonlyMap<string, StoredFact>> {
-      const rows = factIds.length === 0 ? [] : await withContent().where('facts.id', 'in', factIds).execute();
+      const rows = factIds.length === 0 ? [] : await whole().where('facts.id', 'in', factIds).execute();
       return new Map(rows.map((row) => [row.id, row]));
     },
 
@@ -282,29 +213,15 @@ export const createEventStore = (database: Database) => {
       return newest?.position ?? 0;
     },
 
-    async readCounts({ tenantId }: TenantScope): Promise<Readonly<Record<string, number>>> {
-      const rows = await read.selectFrom('factCounts').select(['name', 'amount']).where('tenantId', '=', tenantId).execute();
-      return Object.fromEntries(rows.map(({ name, amount }) => [name, amount]));
-    },
-
-    async countUnrouted({ tenantId }: TenantScope): Promise<number> {
-      const row = await read
-        .selectFrom('facts')
-        .select(({ fn }) => fn.countAll<number>().as('amount'))
-        .where(tenantAside, '=', tenantId)
-        .where(isAccepted)
-        .executeTakeFirst();
-      return row?.amount ?? 0;
-    },
-
     /** Finished facts that came in before `before`, oldest first: what retention may remove. Ids sort by time, so newer ones are not looked at. */
     findExpired: (before: number, limit: number): Promise<readonly { id: string; position: number }[]> =>
       read
         .selectFrom('facts')
-        .select(['id', 'position'])
-        .where('id', '<', idBorder('fact', before))
-        .where('state', 'in', ['delivered', 'no-target'])
-        .orderBy('id')
+        .innerJoin('factStates', 'factStates.position', 'facts.position')
+        .select(['facts.id', 'facts.position'])
+        .where('facts.id', '<', idBorder('fact', before))
+        .where('factStates.state', 'in', ['delivered', 'no-target'])
+        .orderBy('facts.id')
         .limit(limit)
         .execute(),
 
@@ -312,14 +229,27 @@ export const createEventStore = (database: Database) => {
       if (positions.length === 0) return [];
       // Looked at again here: where a replay has opened one of them since they were found, the whole act is refused.
       const finished = build
-        .deleteFrom('facts')
+        .deleteFrom('factStates')
         .where('position', 'in', positions)
         .where('state', 'in', ['delivered', 'no-target'])
         .compile();
-      return [{ ...finished, mustChange: positions.length }, build.deleteFrom('factContents').where('position', 'in', positions).compile()];
+      return [{ ...finished, mustChange: positions.length }, build.deleteFrom('facts').where('position', 'in', positions).compile()];
     },
   };
 };
+
+/** Of most events one asks for the few that are unfinished, and those have an index; it is the states' own. */
+const isUnfinishedState = (state: FactState | undefined) => state === 'waiting' || state === 'dead';
+const isInState = (state: FactState) => {
+  const isSo = sql<boolean>`"state" = ${state}`;
+  return isUnfinishedState(state) ? sql<boolean>`${isUnfinished} and ${isSo}` : isSo;
+};
+const tenantOf = (state: FactState | undefined) => {
+  if (state === 'accepted') return tenantAside;
+  return isUnfinishedState(state) ? sql<string>`"factStates"."tenantId"` : sql<string>`"facts"."tenantId"`;
+};
+const positionOf = (state: FactState | undefined) =>
+  isUnfinishedState(state) ? sql<number>`"factStates"."position"` : sql<number>`"facts"."position"`;
 
 /** How many of the first ones have no more bytes together than `limit`; one at least. */
 const countWithin = (rows: readonly { readonly bytes: number }[], limit: number): number => {

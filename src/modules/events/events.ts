@@ -7,12 +7,15 @@ import type { Bell } from '../../foundation/work.ts';
 import type { FactWriter, Intake, IntakeReceipt } from '../../intake/intake.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { EventIn } from './event-form.ts';
-import { createEventStore, type FactHead, type FactProgress, type StoredFact, valuesOf } from './event-store.ts';
+import { createEventStore, type FactHead, type StoredFact, valuesOf } from './event-store.ts';
 import { createEventWriter } from './event-writer.ts';
 import type { OwnFact } from './own-facts.ts';
+import { createRoutingStore, type FactProgress, type WantedFact, type Wave } from './routing-store.ts';
 
-export type { EventFilter, FactProgress, StoredFact } from './event-store.ts';
+export type { EventFilter, StoredFact } from './event-store.ts';
+export { createEventTraceStore } from './event-trace-store.ts';
 export { isReservedType, type OwnFact, ownFactTypes } from './own-facts.ts';
+export type { FactProgress, WantedFact } from './routing-store.ts';
 
 /** Where a request stands in the sender's own trace (W3C Trace Context), and our id of it. */
 export interface RequestOrigin {
@@ -26,14 +29,6 @@ export interface EventReceipt extends IntakeReceipt {
   readonly id: string;
 }
 
-/** A fact that fan-out has found targets for, or none. */
-export interface RoutedFact {
-  readonly factId: string;
-  readonly position: number;
-  readonly tenantId: string;
-  readonly targets: number;
-}
-
 export interface Events {
   /** Resolves when all events are durable, all or none; a repeated one changes nothing. Rejects with `Unavailable`. */
   accept(caller: Caller, events: readonly EventIn[], origin: RequestOrigin): Promise<readonly EventReceipt[]>;
@@ -45,10 +40,15 @@ export interface Events {
   /** Where the facts of that event id in the tenant stand, whoever sent them. */
   positionsOf: ReturnType<typeof createEventStore>['findPositions'];
   list: ReturnType<typeof createEventStore>['listEvents'];
-  /** Facts not fanned out yet, oldest first. */
-  unrouted: ReturnType<typeof createEventStore>['findUnrouted'];
-  /** The writes that record what fan-out found. Refused as a whole when one of them was fanned out already. */
-  routed(facts: readonly RoutedFact[], at: number): Write[];
+  /** The oldest facts that were not fanned out yet. */
+  nextWave: ReturnType<typeof createRoutingStore>['findWave'];
+  /** Those of the wave that have one of the types, oldest first. */
+  unrouted: ReturnType<typeof createRoutingStore>['findUnrouted'];
+  /**
+   * The writes that record what fan-out found for a wave: `wanted` by some targets, all others by none. Refused as a whole when one of them
+   * was fanned out already.
+   */
+  routed(wave: Wave, wanted: readonly WantedFact[], at: number): Write[];
   /** The writes that count finished or reopened deliveries into the state of their facts. */
   settled(progress: readonly FactProgress[]): Write[];
   /** With their contents, which may be large: not more than are about to be sent. */
@@ -74,7 +74,8 @@ export interface EventsNeeds {
 
 export const createEvents = ({ database, trace, clock, ids, arrived, openIntake }: EventsNeeds): { events: Events; intake: Intake } => {
   const store = createEventStore(database);
-  const intake = openIntake(createEventWriter({ database, store, trace }));
+  const routing = createRoutingStore(database);
+  const intake = openIntake(createEventWriter({ database, store }));
 
   const events: Events = {
     async accept(caller, incoming, origin) {
@@ -101,17 +102,7 @@ export const createEvents = ({ database, trace, clock, ids, arrived, openIntake 
 
     append(facts) {
       const at = clock.now();
-      const values = facts.map((fact) => ownFactValues(fact, ids.next('fact'), at));
-      const { facts: rows, contents } = store.insertFacts(values);
-      const entries = values.map((value) => ({
-        tenantId: value.tenantId,
-        subject: value.factId,
-        kind: 'event',
-        at,
-        what: 'accepted' as const,
-        who: value.senderId,
-      }));
-      return facts.length === 0 ? [] : [rows, contents, ...trace.entries(entries)];
+      return facts.length === 0 ? [] : [store.insertFacts(facts.map((fact) => ownFactValues(fact, ids.next('fact'), at)))];
     },
     announce: () => arrived.ring(),
 
@@ -122,35 +113,24 @@ export const createEvents = ({ database, trace, clock, ids, arrived, openIntake 
     },
     positionsOf: store.findPositions,
     list: store.listEvents,
-    unrouted: store.findUnrouted,
+    nextWave: routing.findWave,
+    unrouted: routing.findUnrouted,
 
-    routed(facts, at) {
+    routed(wave, wanted, at) {
       const perTenant = new Map<string, number>();
-      for (const { tenantId } of facts) perTenant.set(tenantId, (perTenant.get(tenantId) ?? 0) + 1);
+      for (const { tenantId, amount } of wave.kinds) perTenant.set(tenantId, (perTenant.get(tenantId) ?? 0) + amount);
       return [
-        store.routeFacts(
-          facts.map(({ position, targets }) => ({ position, state: targets === 0 ? 'no-target' : 'waiting', open: targets })),
-        ),
-        ...store.addToCounts([...perTenant].map(([tenantId, amount]) => ({ tenantId, name: 'routed', amount }))),
-        ...trace.entries(
-          facts.map(({ factId, tenantId, targets }) => ({
-            tenantId,
-            subject: factId,
-            kind: 'event',
-            at,
-            what: targets === 0 ? ('no-target' as const) : ('routed' as const),
-            detail: targets === 0 ? undefined : { targets },
-          })),
-        ),
+        ...routing.routeWave(wave, wanted, at),
+        ...routing.addToCounts([...perTenant].map(([tenantId, amount]) => ({ tenantId, name: 'routed', amount }))),
       ];
     },
-    settled: store.settleFacts,
+    settled: routing.settleFacts,
     facts: store.findFacts,
     heads: store.findHeads,
     newestPosition: store.newestPosition,
 
     async totals(scope) {
-      const [counts, unrouted] = await Promise.all([store.readCounts(scope), store.countUnrouted(scope)]);
+      const [counts, unrouted] = await Promise.all([routing.readCounts(scope), routing.countUnrouted(scope)]);
       const routed = counts.routed ?? 0;
       return { accepted: routed + unrouted, routed };
     },

@@ -3,16 +3,18 @@ import type { Caller } from '../../foundation/caller.ts';
 import { type Clock, toRfc3339 } from '../../foundation/clock.ts';
 import type { Log } from '../../foundation/log.ts';
 import { startLoop, type Worker } from '../../foundation/work.ts';
-import type { StoredEntry, Trace } from '../trace/trace.ts';
+import type { KeptEntry, Trace } from '../trace/trace.ts';
 import type { FactHead } from './event-store.ts';
+import type { EventTraceStore } from './event-trace-store.ts';
 import type { Events } from './events.ts';
+import { createLiveFeed, type FeedEntry, type FeedPlace, placeText } from './live-feed.ts';
 
 /** What of the flow a viewer wants to see. */
 export interface LiveFilter {
   readonly type?: string;
   readonly state?: string;
   /** Go on behind this entry (`Last-Event-ID`). */
-  readonly after?: number;
+  readonly after?: FeedPlace;
 }
 
 export interface LiveView {
@@ -32,13 +34,12 @@ interface Viewer {
   readonly since: number;
   readonly filter: LiveFilter;
   readonly response: ServerResponse;
-  /** The last entry that it was shown, or that it did not want. */
-  seen: number;
+  /** Behind the last entry that it was shown, or that it did not want. */
+  seen: FeedPlace;
 }
 
 const lookMs = 100;
 const idleLookMs = 500;
-const entriesInLook = 1_000;
 const heartbeatMs = 15_000;
 /** A viewer that has not read this much is dropped: nobody waits for it. It comes back with `Last-Event-ID`. */
 const maxUnreadBytes = 1024 * 1024;
@@ -46,17 +47,20 @@ const maxUnreadBytes = 1024 * 1024;
 /** The trace as it is written, of all processes, to everybody who watches, for as long as they may. */
 export const createLiveView = ({
   trace,
+  eventTrace,
   events,
   judge,
   clock,
   log,
 }: {
   trace: Trace;
+  eventTrace: EventTraceStore;
   events: Events;
   judge: Judge;
   clock: Clock;
   log: Log;
 }): LiveView => {
+  const feed = createLiveFeed({ trace, eventTrace, events });
   const viewers = new Set<Viewer>();
   let heartbeatAt = 0;
   let isStopped = false;
@@ -73,13 +77,11 @@ export const createLiveView = ({
     drop(viewer);
   };
 
-  /** Shows a viewer what it wants of the entries; `facts` has what they are about. */
-  const tell = (viewer: Viewer, entries: readonly StoredEntry[], facts: ReadonlyMap<string, FactHead>) => {
-    for (const entry of entries) {
-      if (entry.seq <= viewer.seen) continue;
-      viewer.seen = entry.seq;
-      const fact = facts.get(entry.subject);
-      if (!fact || entry.tenantId !== viewer.caller.tenantId || !viewers.has(viewer)) continue;
+  /** Shows a viewer what it wants of the entries. */
+  const tell = (viewer: Viewer, entries: readonly FeedEntry[]) => {
+    for (const { entry, fact, place } of entries) {
+      viewer.seen = place;
+      if (entry.tenantId !== viewer.caller.tenantId || !viewers.has(viewer)) continue;
       const state = stateAfter(entry, fact);
       if (viewer.filter.type !== undefined && fact.type !== viewer.filter.type) continue;
       if (viewer.filter.state !== undefined && state !== viewer.filter.state) continue;
@@ -91,18 +93,18 @@ export const createLiveView = ({
         at: toRfc3339(entry.at),
         ...(entry.place === null ? {} : { target: entry.place }),
       };
-      write(viewer, `id: ${entry.seq}\nevent: ${entry.what}\ndata: ${JSON.stringify(data)}\n\n`);
+      write(viewer, `id: ${placeText(place)}\nevent: ${entry.what}\ndata: ${JSON.stringify(data)}\n\n`);
     }
   };
 
-  const look = async (after: number, forViewers: Iterable<Viewer>): Promise<number> => {
-    const entries = await trace.after(after, entriesInLook);
-    const ofEvents = entries.filter(({ kind }) => kind === 'event');
-    const facts = await events.heads([...new Set(ofEvents.map(({ subject }) => subject))]);
-    for (const viewer of forViewers) tell(viewer, ofEvents, facts);
-    const last = entries.at(-1)?.seq ?? after;
-    for (const viewer of forViewers) viewer.seen = Math.max(viewer.seen, last);
-    return entries.length;
+  /** Resolves with whether there is more to see already. */
+  const look = async (after: FeedPlace, forViewers: readonly Viewer[]): Promise<boolean> => {
+    const { entries, place, hasMore } = await feed.after(after);
+    for (const viewer of forViewers) {
+      tell(viewer, entries);
+      viewer.seen = place;
+    }
+    return hasMore;
   };
 
   /** A stream outlives the request's check by hours, so it is asked again and again. */
@@ -121,26 +123,25 @@ export const createLiveView = ({
     async round(signal) {
       sendAwayWhoMayNot();
       if (viewers.size === 0) return await clock.sleep(idleLookMs, signal);
-      // All viewers go on from the same place; only one that just resumed is behind, and catches up alone.
-      const newest = Math.max(...[...viewers].map(({ seen }) => seen));
-      for (const viewer of viewers) if (viewer.seen < newest) await look(viewer.seen, [viewer]);
-      const found = await look(
-        newest,
-        [...viewers].filter(({ seen }) => seen === newest),
-      );
+      // Viewers soon go on from the same place; only one that just came or resumed is elsewhere, and catches up alone.
+      let hasMore = false;
+      for (const together of Map.groupBy(viewers, ({ seen }) => placeText(seen)).values()) {
+        const [first] = together;
+        if (first && (await look(first.seen, together))) hasMore = true;
+      }
       if (clock.now() >= heartbeatAt) {
         heartbeatAt = clock.now() + heartbeatMs;
         for (const viewer of viewers) write(viewer, ': still here\n\n');
       }
-      if (found < entriesInLook) await clock.sleep(lookMs, signal);
+      if (!hasMore) await clock.sleep(lookMs, signal);
     },
   });
 
   return {
     async show(caller, filter, open) {
-      const newest = await trace.newestSeq();
+      const seen = await feed.start(filter.after);
       const response = open();
-      const viewer: Viewer = { caller, since: clock.now(), filter, response, seen: Math.min(filter.after ?? newest, newest) };
+      const viewer: Viewer = { caller, since: clock.now(), filter, response, seen };
       response.writeHead(200, {
         'content-type': 'text/event-stream; charset=utf-8',
         'cache-control': 'no-store',
@@ -166,7 +167,7 @@ export const createLiveView = ({
 };
 
 /** Where the event stood after the entry; a fact's own state may have gone on since. */
-const stateAfter = (entry: StoredEntry, fact: FactHead): string => {
+const stateAfter = (entry: KeptEntry, fact: FactHead): string => {
   switch (entry.what) {
     case 'accepted':
     case 'no-target':

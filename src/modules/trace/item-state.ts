@@ -1,7 +1,7 @@
-import type { StoredEntry } from './trace-entry.ts';
+import type { KeptEntry } from './trace-entry.ts';
 
 /** What an id names, as far as its entries tell. A request's entries may be of several items. */
-export const kindOf = (id: string, entries: readonly StoredEntry[]): string => {
+export const kindOf = (id: string, entries: readonly KeptEntry[]): string => {
   if (entries.some((entry) => entry.deliveryId === id)) return 'delivery';
   const first = entries[0];
   return first && first.requestId === id && first.subject !== id && first.itemId !== id ? 'request' : (first?.kind ?? 'unknown');
@@ -25,7 +25,7 @@ const acts = new Set([
 /** Of a person these tell of a device of its. */
 const actsOfPeople = new Set(['paired', 'unpaired']);
 
-const isAct = ({ what, kind }: StoredEntry): boolean => acts.has(what) || (kind === 'person' && actsOfPeople.has(what));
+const isAct = ({ what, kind }: KeptEntry): boolean => acts.has(what) || (kind === 'person' && actsOfPeople.has(what));
 
 const deliveryStates: Readonly<Record<string, string>> = {
   delivered: 'delivered',
@@ -36,7 +36,7 @@ const deliveryStates: Readonly<Record<string, string>> = {
 };
 
 /** Where the item stands, read from its entries alone, so that it can be told also after the item is gone. */
-export const stateOf = (id: string, entries: readonly StoredEntry[]): string => {
+export const stateOf = (id: string, entries: readonly KeptEntry[]): string => {
   const deliveries = new Map<string, string>();
   let own = 'unknown';
   let routedTo = 0;
@@ -61,7 +61,7 @@ export const stateOf = (id: string, entries: readonly StoredEntry[]): string => 
   return states.some((state) => state !== 'delivered') ? 'dead' : 'delivered';
 };
 
-const targetsOf = (entry: StoredEntry): number => {
+const targetsOf = (entry: KeptEntry): number => {
   const detail: unknown = JSON.parse(entry.detailJson ?? '{}');
   return typeof detail === 'object' && detail !== null && 'targets' in detail && typeof detail.targets === 'number' ? detail.targets : 1;
 };

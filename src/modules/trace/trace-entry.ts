@@ -1,4 +1,5 @@
 import type { TraceEntryRow } from '../../database/tables.ts';
+import type { Caller, TenantScope } from '../../foundation/caller.ts';
 
 /** Everything that can happen to an item; closed, so that readers can rely on it. */
 export const traceWords = {
@@ -53,5 +54,19 @@ export interface TraceEntryIn {
   readonly detail?: object | undefined;
 }
 
-/** An entry as it stands in the database. */
-export type StoredEntry = Omit<TraceEntryRow, 'seq'> & { readonly seq: number };
+/** An entry as it is read. */
+export type KeptEntry = Omit<TraceEntryRow, 'seq'>;
+
+/** An entry as it stands in the table of entries. */
+export type StoredEntry = KeptEntry & { readonly seq: number };
+
+/**
+ * The entries that a module keeps in rows of its own, because they say nothing that is not there already. They come before all that stands
+ * in the table of entries about the same item.
+ */
+export interface EntrySource {
+  /** Of the item that callers know by that id, in order; of several the caller's own, else the newest. Undefined where it is none of ours. */
+  ofItem(caller: Caller, id: string): Promise<{ readonly subject: string; readonly entries: readonly KeptEntry[] } | undefined>;
+  /** What the request brought about, in order. */
+  ofRequest(scope: TenantScope, requestId: string): Promise<readonly KeptEntry[]>;
+}

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Database, RepeatedStatement, Write } from '../../database/database.ts';
 import { slot, template } from '../../database/template.ts';
 import type { Caller, TenantScope } from '../../foundation/caller.ts';
-import type { StoredEntry, TraceEntryIn } from './trace-entry.ts';
+import type { EntrySource, KeptEntry, StoredEntry, TraceEntryIn } from './trace-entry.ts';
 
 /** An item's trace is short; a request may have touched many items. */
 const maxEntriesShown = 5_000;
@@ -21,7 +21,7 @@ const toRow = (entry: TraceEntryIn) => ({
   detailJson: entry.detail === undefined ? null : JSON.stringify(entry.detail),
 });
 
-export const createTraceStore = (database: Database) => {
+export const createTraceStore = (database: Database, source: EntrySource) => {
   const { build, read } = database;
 
   const insertEntry = template<ReturnType<typeof toRow>>(
@@ -40,6 +40,13 @@ export const createTraceStore = (database: Database) => {
     }),
   );
 
+  /** The item other than an event that callers know by that id, where it differs from the item's own. */
+  const findSubject = async ({ tenantId, id: callerId }: Caller, id: string): Promise<string | undefined> => {
+    const query = read.selectFrom('traceEntries').select(['subject', 'who']).where('tenantId', '=', tenantId).where('itemId', '=', id);
+    const opened = await query.orderBy('seq', 'desc').limit(100).execute();
+    return (opened.find(({ who }) => who === callerId) ?? opened[0])?.subject;
+  };
+
   return {
     /** One write with a row for each entry, in order; none for no entries. */
     insertEntries: (list: readonly TraceEntryIn[]): RepeatedStatement[] => (list.length === 0 ? [] : [insertEntry.rows(list.map(toRow))]),
@@ -48,17 +55,18 @@ export const createTraceStore = (database: Database) => {
      * The entries of the item, delivery or request that `id` names; of several events with this id the caller's own, else the newest. Ids of
      * ours come before those that sources gave, so that no event hides what a caller did by bearing its id.
      */
-    async findEntries(caller: Caller, id: string): Promise<readonly StoredEntry[]> {
+    async findEntries(caller: Caller, id: string): Promise<readonly KeptEntry[]> {
       const inTenant = () => read.selectFrom('traceEntries').selectAll().where('tenantId', '=', caller.tenantId);
       const ofSubject = (subject: string) => inTenant().where('subject', '=', subject).orderBy('seq').limit(maxEntriesShown).execute();
-      const ofOurs = await ofSubject(id);
-      if (ofOurs.length > 0) return ofOurs;
-      const opened = await inTenant().where('itemId', '=', id).orderBy('seq', 'desc').limit(100).execute();
-      const opening = opened.find((entry) => entry.who === caller.id) ?? opened[0];
-      if (opening) return await ofSubject(opening.subject);
+      const [kept, ofOurs] = await Promise.all([source.ofItem(caller, id), ofSubject(id)]);
+      if (ofOurs.length > 0 && kept?.subject !== id) return ofOurs;
+      if (kept) return [...kept.entries, ...(kept.subject === id ? ofOurs : await ofSubject(kept.subject))];
+      const subject = await findSubject(caller, id);
+      if (subject !== undefined) return await ofSubject(subject);
       const ofDelivery = await inTenant().where('deliveryId', '=', id).orderBy('seq').limit(maxEntriesShown).execute();
       if (ofDelivery.length > 0) return ofDelivery;
-      return await inTenant().where('requestId', '=', id).orderBy('seq').limit(maxEntriesShown).execute();
+      const ofRequest = await inTenant().where('requestId', '=', id).orderBy('seq').limit(maxEntriesShown).execute();
+      return [...(await source.ofRequest(caller, id)), ...ofRequest].sort((one, other) => one.at - other.at);
     },
 
     /** What happened to a tenant itself, whosever reads it. */

@@ -3,7 +3,7 @@ import type { Caller, Scope, TenantScope } from '../../foundation/caller.ts';
 import { toRfc3339 } from '../../foundation/clock.ts';
 import { Problem } from '../../foundation/problem.ts';
 import { kindOf, stateOf } from './item-state.ts';
-import type { StoredEntry, TraceEntryIn } from './trace-entry.ts';
+import type { EntrySource, KeptEntry, StoredEntry, TraceEntryIn } from './trace-entry.ts';
 import { createTraceStore } from './trace-store.ts';
 
 /** One entry as callers see it. */
@@ -43,7 +43,7 @@ export interface Trace {
   removeOld(before: number, limit: number): Promise<number>;
 }
 
-export { type StoredEntry, type TraceEntryIn, type TraceWhat, traceWords } from './trace-entry.ts';
+export { type EntrySource, type KeptEntry, type StoredEntry, type TraceEntryIn, type TraceWhat, traceWords } from './trace-entry.ts';
 
 /**
  * What is needed, one of these, to see what happened to others of the tenant, with their addresses: each sees what happened to itself and
@@ -58,14 +58,18 @@ const neededToSee: Readonly<Record<string, readonly Scope[]>> = {
 };
 
 /** Asked of each entry: those of one request may be of several callers. */
-const maySee = (caller: Caller, { kind, subject, who }: StoredEntry): boolean => {
+const maySee = (caller: Caller, { kind, subject, who }: KeptEntry): boolean => {
   const needed = neededToSee[kind];
   const isOwn = subject === caller.id || who === caller.id;
   return needed === undefined || isOwn || needed.some((scope) => caller.scopes.has(scope));
 };
 
-export const createTrace = ({ database }: { database: Database }): Trace => {
-  const store = createTraceStore(database);
+/** Where there are no events. */
+const noSource: EntrySource = { ofItem: async () => undefined, ofRequest: async () => [] };
+
+/** `source` has the entries that stand in the rows of events. */
+export const createTrace = ({ database, source = noSource }: { database: Database; source?: EntrySource }): Trace => {
+  const store = createTraceStore(database, source);
   return {
     entries: store.insertEntries,
     async get(caller, id) {
@@ -84,7 +88,7 @@ export const createTrace = ({ database }: { database: Database }): Trace => {
   };
 };
 
-const toEntry = (entry: StoredEntry): TraceEntry => {
+const toEntry = (entry: KeptEntry): TraceEntry => {
   const detail: unknown = entry.detailJson === null ? undefined : JSON.parse(entry.detailJson);
   const delivery = entry.deliveryId === null ? undefined : { delivery: entry.deliveryId };
   return {

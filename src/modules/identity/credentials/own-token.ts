@@ -1,14 +1,14 @@
 import type { Clock } from '../../../foundation/clock.ts';
 import { Problem } from '../../../foundation/problem.ts';
-import { hashOf } from '../../../foundation/secret.ts';
 import type { Denials } from '../denials.ts';
 import type { AccessProof, AccessTokens } from './access-token.ts';
 import type { Credential } from './credential.ts';
 import { createRemembered } from './remembered.ts';
 
 /**
- * The access tokens that we give. Checking a signature costs a hundred times what remembering it costs, so good tokens are remembered, by
- * their hash, until they expire. Whether their key still counts and the session was ended meanwhile is asked each time.
+ * The access tokens that we give. Checking a signature costs a hundred times what remembering it costs, so good tokens are remembered until
+ * they expire: by their text, since hashing it would cost more than all else that is asked of a known one. Whether their key still counts
+ * and the session was ended meanwhile is asked each time.
  */
 export const ownTokens = ({
   accessTokens,
@@ -24,12 +24,11 @@ export const ownTokens = ({
   const remembered = createRemembered<AccessProof>(maxRemembered);
 
   const prove = (token: string): AccessProof => {
-    const key = hashOf(token);
     // A key that was taken away, since it had leaked, takes along what was remembered of it.
-    const known = accessTokens.namesOurKey(token) ? remembered.get(key) : undefined;
+    const known = accessTokens.namesOurKey(token) ? remembered.get(token) : undefined;
     if (known && known.expiresAt > clock.now()) return known;
     const proof = accessTokens.verify(token);
-    remembered.set(key, proof);
+    remembered.set(token, proof);
     return proof;
   };
 
