@@ -1,8 +1,12 @@
 import type { Database } from './database.ts';
 import { migration0001 } from './migrations/0001-first.ts';
+import { migration0002 } from './migrations/0002-identity.ts';
+import { migration0003 } from './migrations/0003-facts.ts';
+import { migration0004 } from './migrations/0004-deliveries-under-way.ts';
 import type { Migration } from './migrations/migration.ts';
 
-const migrations: readonly Migration[] = [migration0001];
+/** The way to the schema of today. */
+export const migrations: readonly Migration[] = [migration0001, migration0002, migration0003, migration0004];
 
 /** The data was written by a newer program. */
 export class DataIsNewer extends Error {

@@ -4,7 +4,7 @@ import type { Clock } from '../../foundation/clock.ts';
 import type { Log } from '../../foundation/log.ts';
 import { Unavailable } from '../../foundation/problem.ts';
 import { createBell, startLoop, type Worker } from '../../foundation/work.ts';
-import type { StoredFact } from '../events/events.ts';
+import type { FactToSend } from '../events/events.ts';
 import { createClaimTurns } from './claim-turns.ts';
 import type { StoredDelivery } from './delivery-store.ts';
 import { type Judgement, judge } from './judgement.ts';
@@ -27,7 +27,7 @@ export interface LaneNeeds extends SettleNeeds {
   readonly chance: () => number;
   readonly log: Log;
   /** The event's text as the target wants it: merged and transformed. Rejects with a reason when that cannot be done. */
-  readonly shape: (target: TargetRecord, fact: StoredFact) => Promise<string>;
+  readonly shape: (target: TargetRecord, fact: FactToSend) => Promise<string>;
   /** The target answered that it wants no more. Resolves when it is paused, which ends the lane. */
   readonly onGone: (target: TargetRecord, reason: string) => Promise<unknown>;
   /** Deliveries died in front of others of their key. */
@@ -136,7 +136,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
       isRecovered = false; // it may have been carried out nevertheless
       throw error;
     });
-    const rows = (result?.rows ?? []) as unknown as StoredDelivery[]; // the columns of the table, all returned
+    const rows = deliveries.claimedIn(result);
     for (const { id } of rows) inHand.add(id);
     return rows.toSorted((one, other) => one.position - other.position);
   };
@@ -172,13 +172,13 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
       isDrained = true;
       return;
     }
-    const facts = await events.facts(rows.map(({ factId }) => factId)).catch((error: unknown) => {
+    const facts = await events.facts(rows.map(({ factPosition }) => factPosition)).catch((error: unknown) => {
       for (const row of rows) noter.release(row, undefined);
       throw error;
     });
     for (const row of rows) {
       claimed += 1;
-      void deliver(row, facts.get(row.factId), pace.take(clock.precise())).finally(() => {
+      void deliver(row, facts.get(row.factPosition), pace.take(clock.precise())).finally(() => {
         claimed -= 1;
         if (!isDrained && hasRoom()) bell.ring();
       });
@@ -211,7 +211,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
   /** While the target counts as away, one request at a time probes it. */
   const mayTry = () => !health.isProbing || (sending === 0 && clock.precise() >= health.probeAt);
 
-  const deliver = async (delivery: StoredDelivery, fact: StoredFact | undefined, slot: Slot): Promise<void> => {
+  const deliver = async (delivery: StoredDelivery, fact: FactToSend | undefined, slot: Slot): Promise<void> => {
     const shaped = await shapeOf(fact);
     if ('reason' in shaped) {
       pace.unused(slot);
@@ -227,7 +227,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
     if (isIn) connections.give();
   };
 
-  const tryOnce = async (delivery: StoredDelivery, fact: StoredFact, content: string, slot: Slot): Promise<void> => {
+  const tryOnce = async (delivery: StoredDelivery, fact: FactToSend, content: string, slot: Slot): Promise<void> => {
     sending += 1;
     const startedAt = clock.precise();
     const outcome = await send(delivery, fact, content, slot);
@@ -257,7 +257,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
   const judgeNow = (delivery: StoredDelivery, outcome: Judgement['outcome'], durationMs: number) =>
     judge(delivery, outcome, { target, durationMs, now: clock.now(), chance: needs.chance });
 
-  const shapeOf = async (fact: StoredFact | undefined): Promise<{ content: string } | { reason: string } | { isLater: true }> => {
+  const shapeOf = async (fact: FactToSend | undefined): Promise<{ content: string } | { reason: string } | { isLater: true }> => {
     if (!fact) return { reason: 'its content is gone' };
     try {
       const shaped = needs.shape(target, fact);
@@ -281,7 +281,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
       work.then(resolve, reject).finally(() => halt.signal.removeEventListener('abort', onHalt));
     });
 
-  const send = async (delivery: StoredDelivery, fact: StoredFact, content: string, slot: Slot): Promise<Outcome> => {
+  const send = async (delivery: StoredDelivery, fact: FactToSend, content: string, slot: Slot): Promise<Outcome> => {
     let isSent = false;
     const request: Sending = {
       deliveryId: delivery.id,

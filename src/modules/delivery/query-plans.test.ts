@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import type { Database, Trx, Write } from '../../database/database.ts';
-import { migration0001 } from '../../database/migrations/0001-first.ts';
+import { migrations } from '../../database/migrate.ts';
 import { buildOnly, queriesOver } from '../../database/sqlite-queries.ts';
 import { encodeCursor } from '../../foundation/page.ts';
 import { createSeal, Secret } from '../../foundation/secret.ts';
@@ -17,7 +17,7 @@ import { createTargetStore } from './target-store.ts';
 // The planner is asked as it is in a running server: with the schema as it is made, and without statistics.
 
 const file = new DatabaseSync(':memory:');
-for (const statement of migration0001.statements) file.exec(statement);
+for (const { statements } of migrations) for (const statement of statements) file.exec(statement);
 
 const asked: string[] = [];
 const query = queriesOver(async (sql) => {
@@ -103,12 +103,17 @@ test('when something is due next, and since when the oldest waits, is the first 
 });
 
 test('writing down ends, giving back and recovering touch the rows that they are about', async () => {
-  const settlement = { id: 'dlv_1', state: 'dead', queue: 'live', dueAt: 0, attempts: 1, reason: '', updatedAt: 1 } as const;
-  await assertPlans(() => deliveries.settleDeliveries([settlement]), /SEARCH deliveries USING INDEX sqlite_autoindex_deliveries/);
-  await assertPlans(() => deliveries.findUnderWay(targetId), 'deliveriesUnderWay (targetId=?');
+  const settlement = { position: 1, state: 'dead', queue: 'live', dueAt: 0, attempts: 1, reason: '', updatedAt: 1 } as const;
+  await assertPlans(() => deliveries.settleDeliveries([settlement]), /SEARCH deliveries USING INTEGER PRIMARY KEY/);
+  await assertPlans(
+    () => deliveries.settleDeliveries([{ ...settlement, state: 'delivered' }]),
+    /SEARCH deliveries USING INTEGER PRIMARY KEY/,
+  );
+  await assertPlans(() => deliveries.findUnderWay(targetId), 'deliveriesStuck (tenantId=? AND state=?)');
   await assertPlans(() => deliveries.limitDueTimes(targetId, 1), 'deliveriesDue (targetId=? AND queue=? AND dueAt>?)');
-  await assertPlans(() => events.settleFacts([{ factId: 'fact_1', open: -1, stuck: 0 }]), /SEARCH facts USING INDEX/);
-  await assertPlans(() => events.findFacts(['fact_1', 'fact_2']));
+  await assertPlans(() => events.settleFacts([{ factPosition: 1, open: -1, stuck: 0 }]), /SEARCH facts USING INTEGER PRIMARY KEY/);
+  await assertPlans(() => events.settleFacts([{ factPosition: 1, open: -1, stuck: 1 }]), /SEARCH facts USING INTEGER PRIMARY KEY/);
+  await assertPlans(() => events.findFacts([1, 2]), /SEARCH facts USING INTEGER PRIMARY KEY/);
 });
 
 test('fan-out reads what is not fanned out yet, and writes deliveries without looking at others', async () => {
@@ -144,7 +149,7 @@ test('switching order on or off looks at what is open, not at what was delivered
   await assertPlans(() => keys.freeAll(targetId), 'deliveriesHeld');
   await assertPlans(
     () => keys.holdAll(targetId),
-    /deliveriesDue \(targetId=\? AND queue=\?\).*deliveriesUnderWay/s,
+    /deliveriesDue \(targetId=\? AND queue=\?\).*deliveriesStuck/s,
     'deliveriesDue (targetId=? AND queue=?)',
   );
 });
@@ -155,7 +160,7 @@ test('parking looks at what is blocked or open, not at what was delivered', asyn
     () => replays.findOpen(trx, targetId, { withUnderWay: true, limit: 500 }),
     'deliveriesDue',
     'deliveriesHeld',
-    'deliveriesUnderWay',
+    'deliveriesStuck',
   );
   assert.equal(plans.length, 3);
 });

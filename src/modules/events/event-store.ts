@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Database, RepeatedStatement, Trx, Write } from '../../database/database.ts';
+import { asRow, elementsOf } from '../../database/dialect.ts';
 import type { FactRow, Tables } from '../../database/tables.ts';
 import { slot, template } from '../../database/template.ts';
 import type { Caller, TenantScope } from '../../foundation/caller.ts';
@@ -23,7 +24,7 @@ export interface EventFilter {
 
 /** How the deliveries of a fact changed, to be counted into its state. */
 export interface FactProgress {
-  readonly factId: string;
+  readonly factPosition: number;
   /** Change of the number of unfinished deliveries. */
   readonly open: number;
   /** Change of the number of deliveries that are dead or parked. */
@@ -70,6 +71,9 @@ export const valuesOf = (event: IncomingEvent, isOwn: boolean): FactValues => ({
   content: event.content,
 });
 
+/** What a lane sends of a fact, and needs to send it. */
+export type FactToSend = Pick<StoredFact, 'id' | 'eventId' | 'type' | 'receivedAt' | 'traceparent' | 'tracestate' | 'content'>;
+
 /** A fact without its content, which may be large. */
 export type FactHead = Omit<StoredFact, 'content'>;
 
@@ -89,6 +93,11 @@ const isInState = (state: FactRow['state']) => {
   const isSo = sql<boolean>`"state" = ${state}`;
   return state === 'waiting' || state === 'dead' ? sql<boolean>`${isUnfinished} and ${isSo}` : isSo;
 };
+
+const toSendColumns = ['id', 'eventId', 'type', 'receivedAt', 'traceparent', 'tracestate'] as const satisfies (keyof FactToSend)[];
+
+/** A delivery of the fact ended well, which is what mostly happens. */
+const isDelivered = ({ open, stuck }: FactProgress): boolean => open === -1 && stuck === 0;
 
 export const createEventStore = (database: Database) => {
   const { build, read } = database;
@@ -147,7 +156,23 @@ export const createEventStore = (database: Database) => {
           .else(sql.lit<FactRow['state']>('delivered'))
           .end(),
       }))
-      .where('id', '=', slot<string>('factId')),
+      .where('position', '=', slot<number>('factPosition')),
+  );
+  const settleDelivered = template<{ positions: string }>(
+    build
+      .updateTable('facts')
+      .set((eb) => ({
+        openDeliveries: eb('openDeliveries', '-', 1),
+        state: eb
+          .case()
+          .when('openDeliveries', '>', 1)
+          .then(sql.lit<FactRow['state']>('waiting'))
+          .when('stuckDeliveries', '>', 0)
+          .then(sql.lit<FactRow['state']>('dead'))
+          .else(sql.lit<FactRow['state']>('delivered'))
+          .end(),
+      }))
+      .where('position', 'in', sql<number>`(select "value" from ${elementsOf(slot<string>('positions'))})`),
   );
   const addToCount = template<{ tenantId: string; name: Tables['factCounts']['name']; amount: number }>(
     build
@@ -173,7 +198,17 @@ export const createEventStore = (database: Database) => {
 
     routeFacts: (routed: readonly RoutedState[]): RepeatedStatement => routeFact.rows(routed, routed.length),
 
-    settleFacts: (progress: readonly FactProgress[]): Write[] => (progress.length === 0 ? [] : [settleFact.rows(progress)]),
+    /** Those that lost one delivery, which was delivered, are changed in one statement; each counts once, since a target gets a fact once. */
+    settleFacts(progress: readonly FactProgress[]): Write[] {
+      const delivered = progress.filter(isDelivered).map(({ factPosition }) => factPosition);
+      const others = progress.filter((one) => !isDelivered(one));
+      return [
+        ...(delivered.length === 0
+          ? []
+          : [{ ...settleDelivered.row({ positions: JSON.stringify(delivered) }), mustChange: delivered.length }]),
+        ...(others.length === 0 ? [] : [settleFact.rows(others)]),
+      ];
+    },
 
     addToCounts: (counts: readonly { tenantId: string; name: Tables['factCounts']['name']; amount: number }[]): Write[] =>
       counts.length === 0 ? [] : [addToCount.rows(counts)],
@@ -270,10 +305,18 @@ export const createEventStore = (database: Database) => {
       return new Map(rows.map((row) => [row.id, row]));
     },
 
-    /** For acts that were given the ids by this tenant's own rows: lanes and the live view. */
-    async findFacts(factIds: readonly string[]): Promise<ReadonlyMap<string, StoredFact>> {
-      const rows = factIds.length === 0 ? [] : await withContent().where('facts.id', 'in', factIds).execute();
-      return new Map(rows.map((row) => [row.id, row]));
+    /** By their positions, for lanes, which have them from this tenant's own deliveries. One that is gone is not among them. */
+    async findFacts(positions: readonly number[]): Promise<ReadonlyMap<number, FactToSend>> {
+      if (positions.length === 0) return new Map();
+      const rows = await read
+        .selectFrom('facts')
+        .innerJoin('factContents', 'factContents.position', 'facts.position')
+        .select(['facts.position', asRow(toSendColumns), 'content'])
+        .where('facts.position', 'in', sql<number>`(select "value" from ${elementsOf(JSON.stringify(positions))})`)
+        .execute();
+      return new Map(
+        rows.map(({ position, row, content }) => [position, { ...(JSON.parse(row) as Omit<FactToSend, 'content'>), content }]),
+      ); // as selected
     },
 
     /** Inside a transaction: nothing is written meanwhile. */

@@ -11,7 +11,7 @@ import type { Events } from './events.ts';
 export interface LiveFilter {
   readonly type?: string;
   readonly state?: string;
-  /** Go on behind this entry (`Last-Event-ID`). */
+  /** Go on behind the entry that was shown with this id (`Last-Event-ID`). */
   readonly after?: number;
 }
 
@@ -36,6 +36,8 @@ const lookMs = 100;
 const idleLookMs = 500;
 const entriesInLook = 1_000;
 const heartbeatMs = 15_000;
+/** Entries may lie half a step apart, and the ids that viewers see are whole. */
+const idsInStep = 2;
 /** A viewer that has not read this much is dropped: nobody waits for it. It comes back with `Last-Event-ID`. */
 const maxUnreadBytes = 1024 * 1024;
 
@@ -75,7 +77,7 @@ export const createLiveView = ({ trace, events, clock, log }: { trace: Trace; ev
         at: toRfc3339(entry.at),
         ...(entry.place === null ? {} : { target: entry.place }),
       };
-      write(viewer, `id: ${entry.seq}\nevent: ${entry.what}\ndata: ${JSON.stringify(data)}\n\n`);
+      write(viewer, `id: ${entry.seq * idsInStep}\nevent: ${entry.what}\ndata: ${JSON.stringify(data)}\n\n`);
     }
   };
 
@@ -113,8 +115,9 @@ export const createLiveView = ({ trace, events, clock, log }: { trace: Trace; ev
   return {
     async show(caller, filter, open) {
       const newest = await trace.newestSeq();
+      const after = filter.after === undefined ? newest : filter.after / idsInStep;
       const response = open();
-      const viewer: Viewer = { tenantId: caller.tenantId, filter, response, seen: Math.min(filter.after ?? newest, newest) };
+      const viewer: Viewer = { tenantId: caller.tenantId, filter, response, seen: Math.min(after, newest) };
       response.writeHead(200, {
         'content-type': 'text/event-stream; charset=utf-8',
         'cache-control': 'no-store',

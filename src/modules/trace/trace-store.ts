@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Database, RepeatedStatement, Write } from '../../database/database.ts';
 import { slot, template } from '../../database/template.ts';
 import type { Caller, TenantScope } from '../../foundation/caller.ts';
-import type { StoredEntry, TraceEntryIn } from './trace-entry.ts';
+import { detailJsonOf, entriesIn, type StoredEntry, type TraceEntryIn } from './trace-entry.ts';
 
 /** An item's trace is short; a request may have touched many items. */
 const maxEntriesShown = 5_000;
@@ -18,7 +18,7 @@ const toRow = (entry: TraceEntryIn) => ({
   what: entry.what,
   who: entry.who ?? null,
   place: entry.place ?? null,
-  detailJson: entry.detail === undefined ? null : JSON.stringify(entry.detail),
+  detailJson: detailJsonOf(entry),
 });
 
 export const createTraceStore = (database: Database) => {
@@ -51,10 +51,10 @@ export const createTraceStore = (database: Database) => {
       const opening = opened.find((entry) => entry.who === caller.id) ?? opened[0];
       const subject = opening?.subject ?? id;
       const ofSubject = await inTenant().where('subject', '=', subject).orderBy('seq').limit(maxEntriesShown).execute();
-      if (ofSubject.length > 0) return ofSubject;
+      if (ofSubject.length > 0) return entriesIn(ofSubject);
       const ofDelivery = await inTenant().where('deliveryId', '=', id).orderBy('seq').limit(maxEntriesShown).execute();
-      if (ofDelivery.length > 0) return ofDelivery;
-      return await inTenant().where('requestId', '=', id).orderBy('seq').limit(maxEntriesShown).execute();
+      if (ofDelivery.length > 0) return entriesIn(ofDelivery);
+      return entriesIn(await inTenant().where('requestId', '=', id).orderBy('seq').limit(maxEntriesShown).execute());
     },
 
     async entriesOfDeliveries(
@@ -70,13 +70,13 @@ export const createTraceStore = (database: Database) => {
         .where('deliveryId', 'in', deliveryIds)
         .orderBy('seq')
         .execute();
-      for (const entry of entries) byDelivery.get(entry.deliveryId ?? '')?.push(entry);
+      for (const entry of entriesIn(entries)) byDelivery.get(entry.deliveryId ?? '')?.push(entry);
       return byDelivery;
     },
 
     /** For the live view, which shows each viewer its own tenant's entries only. */
-    entriesAfter: (seq: number, limit: number): Promise<readonly StoredEntry[]> =>
-      read.selectFrom('traceEntries').selectAll().where('seq', '>', seq).orderBy('seq').limit(limit).execute(),
+    entriesAfter: async (seq: number, limit: number): Promise<readonly StoredEntry[]> =>
+      entriesIn(await read.selectFrom('traceEntries').selectAll().where('seq', '>', seq).orderBy('seq').limit(limit).execute()),
 
     async newestSeq(): Promise<number> {
       const newest = await read.selectFrom('traceEntries').select('seq').orderBy('seq', 'desc').limit(1).executeTakeFirst();

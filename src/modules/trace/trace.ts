@@ -29,7 +29,7 @@ export interface Trace {
   get(caller: Caller, id: string): Promise<ItemTrace>;
   /** The entries of deliveries, by their id, in order. */
   ofDeliveries(scope: TenantScope, deliveryIds: readonly string[]): Promise<ReadonlyMap<string, readonly StoredEntry[]>>;
-  /** Entries of all tenants behind `seq`, oldest first, at most `limit`: the feed of the live view. */
+  /** Entries of all tenants behind `seq`, oldest first, from at most `limit` rows: the feed of the live view. */
   after(seq: number, limit: number): Promise<readonly StoredEntry[]>;
   newestSeq(): Promise<number>;
   /** Removes the entries of these items; for retention. */
