@@ -49,7 +49,11 @@ export const createLog = ({ level, pretty, replica, destination }: LogOptions): 
   );
   return {
     debug: (fields, message) => log.debug(fields, message),
-    info: (fields, message) => log.info(fields, message),
+    info: (fields, message) => {
+      const line = log.isLevelEnabled('info') ? plainLine(replica, fields, message) : undefined;
+      if (line === undefined) log.info(fields, message);
+      else output.write(line);
+    },
     warn: (fields, message) => log.warn(fields, message),
     error: (fields, message) => log.error(fields, message),
     fatal: (fields, message) => log.fatal(fields, message),
@@ -57,6 +61,20 @@ export const createLog = ({ level, pretty, replica, destination }: LogOptions): 
       if ('flushSync' in output && typeof output.flushSync === 'function') output.flushSync();
     },
   };
+};
+
+/**
+ * The line that pino would print, made in half the time: of each request and each try of a delivery there is one. `undefined` for what
+ * only pino can print: errors, cycles, big integers.
+ */
+const plainLine = (replica: string, fields: object, message: string): string | undefined => {
+  if (fields instanceof Error || 'err' in fields) return undefined;
+  try {
+    const text = JSON.stringify({ level: 'info', time: new Date().toISOString(), replica, ...hideSecrets(fields, 0), message });
+    return `${text}\n`;
+  } catch {
+    return undefined;
+  }
 };
 
 /** Colours and short lines; `undefined` where pino-pretty is not installed, as in a deployment without development packages. */

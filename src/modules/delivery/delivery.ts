@@ -91,9 +91,9 @@ export const createDelivery = (needs: DeliveryNeeds) => {
     onChanged: () => lanes?.lookAgain(),
   });
 
-  const shape = async (target: TargetRecord, fact: FactToSend): Promise<string> => {
+  const shape = (target: TargetRecord, fact: FactToSend): string | Promise<string> => {
     const merged = target.enrich === undefined ? fact.content : mergeFields(fact.content, target.enrich);
-    return target.transform === undefined ? merged : await transformer.run(target.transform, merged);
+    return target.transform === undefined ? merged : transformer.run(target.transform, merged);
   };
 
   const showAll = async (scope: TenantScope, rows: readonly StoredDelivery[]) => {

@@ -10,6 +10,8 @@ import type { TargetRecord } from './target-record.ts';
 /** Beyond this the lane takes nothing more until the database has caught up. */
 const maxUnnoted = 1_000;
 const maxInAct = 250;
+const gathered = 100;
+const gatherMs = 5;
 const retryMs = 250;
 /** When the server stops while the database is away, what was not noted is delivered again after the next start. */
 const closeBudgetMs = 3_000;
@@ -22,7 +24,9 @@ export const createNoter = ({
   reservedUntil,
   onLost,
   onNoted,
+  mayGather,
 }: {
+  mayGather: () => boolean;
   target: TargetRecord;
   hold: Hold;
   needs: LaneNeeds;
@@ -61,6 +65,7 @@ export const createNoter = ({
 
   const flush = async () => {
     while (hasMore() && !isLost) {
+      if (mayGather() && judgements.length < gathered && !isClosing) await clock.sleep(gatherMs);
       const ended = judgements.slice(0, maxInAct);
       const back = released.slice(0, maxInAct);
       judgements = judgements.slice(ended.length);

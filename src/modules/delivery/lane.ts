@@ -26,8 +26,8 @@ export interface LaneNeeds extends SettleNeeds {
   readonly clock: Clock;
   readonly chance: () => number;
   readonly log: Log;
-  /** The event's text as the target wants it: merged and transformed. Rejects with a reason when that cannot be done. */
-  readonly shape: (target: TargetRecord, fact: FactToSend) => Promise<string>;
+  /** The event's text as the target wants it: merged and transformed. Rejects with a reason when that cannot be done; takes its time only where there is a transform. */
+  readonly shape: (target: TargetRecord, fact: FactToSend) => string | Promise<string>;
   /** The target answered that it wants no more. Resolves when it is paused, which ends the lane. */
   readonly onGone: (target: TargetRecord, reason: string) => Promise<unknown>;
   /** Deliveries died in front of others of their key. */
@@ -67,10 +67,13 @@ const exactToIntervalMs = 1_000;
 /** What could not be done for want of a part of ours is tried again after this. */
 const laterMs = 1_000;
 /** A paced lane claims at most so many more than it sends at once. */
-const claimedAhead = 64;
+const claimedAhead = 256;
 
 /** Where slots are far apart, or few are in a window, a timer's lateness would be felt; elsewhere the grid makes up for it. */
 const isToBeMetExactly = ({ requests, intervalMs }: Rate) => intervalMs / requests >= exactFromSpacingMs || intervalMs < exactToIntervalMs;
+
+/** The event as the target wants it, or why there is none. */
+type Shaped = { readonly content: string } | { readonly reason: string } | { readonly isLater: true };
 
 export const startLane = (target: TargetRecord, sink: Target, lease: Lease, needs: LaneNeeds): Lane => {
   const { database, deliveries, leases, clock, events, log } = needs;
@@ -112,6 +115,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
     needs,
     reservedUntil: () => pace.reservedUntil,
     onLost: lose,
+    mayGather: () => target.ordering !== 'key' && sending >= 16,
     onNoted(ids, mayBeDue) {
       for (const id of ids) inHand.delete(id);
       if (!mayBeDue) return;
@@ -212,12 +216,13 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
   const mayTry = () => !health.isProbing || (sending === 0 && clock.precise() >= health.probeAt);
 
   const deliver = async (delivery: StoredDelivery, fact: FactToSend | undefined, slot: Slot): Promise<void> => {
-    const shaped = await shapeOf(fact);
+    const shaping = shapeOf(fact);
+    const shaped = shaping instanceof Promise ? await shaping : shaping; // each wait costs, and most deliveries need none
     if ('reason' in shaped) {
       pace.unused(slot);
       return noter.note(judgeNow(delivery, { outcome: 'unsendable', reason: shaped.reason }, 0));
     }
-    const isIn = 'content' in shaped && (await connections.take());
+    const isIn = 'content' in shaped && (connections.takeFree() || (await connections.take()));
     if (isIn && fact && (await reach(slot)) && mayTry()) {
       await tryOnce(delivery, fact, shaped.content, slot);
     } else {
@@ -257,11 +262,15 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
   const judgeNow = (delivery: StoredDelivery, outcome: Judgement['outcome'], durationMs: number) =>
     judge(delivery, outcome, { target, durationMs, now: clock.now(), chance: needs.chance });
 
-  const shapeOf = async (fact: FactToSend | undefined): Promise<{ content: string } | { reason: string } | { isLater: true }> => {
+  const shapeOf = (fact: FactToSend | undefined): Shaped | Promise<Shaped> => {
     if (!fact) return { reason: 'its content is gone' };
+    const shaped = needs.shape(target, fact);
+    return typeof shaped === 'string' ? { content: shaped } : transformed(shaped);
+  };
+
+  const transformed = async (work: Promise<string>): Promise<Shaped> => {
     try {
-      const shaped = needs.shape(target, fact);
-      return { content: await (target.transform === undefined ? shaped : untilHalt(shaped)) };
+      return { content: await untilHalt(work) };
     } catch (error) {
       if (error instanceof Unavailable) {
         notBefore = clock.precise() + laterMs;

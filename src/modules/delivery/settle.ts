@@ -44,7 +44,16 @@ export const settleWrites = (
         stuck: settlement.state === 'delivered' ? 0 : 1,
       })),
     ),
-    ...trace.entries(judgements.map((judgement) => entryOf(target, judgement))),
+    ...trace.delivered(
+      { tenantId: target.tenantId, place: target.name },
+      judgements.filter(isDelivered).map((judgement) => ({
+        subject: judgement.delivery.factId,
+        deliveryId: judgement.delivery.id,
+        at: judgement.settlement.updatedAt,
+        attempt: attemptOf(judgement),
+      })),
+    ),
+    ...trace.entries(judgements.filter((judgement) => !isDelivered(judgement)).map((judgement) => entryOf(target, judgement))),
     // Whatever the target says of order now: it may have been changed while these were under way, and a head that ends without
     // passing on would hold its key for ever.
     ...keys.passOn(heads(finished.filter((judgement) => !isBlocking(judgement)))),
@@ -101,7 +110,17 @@ export const countChanges = (
     .map(([state, amount]) => ({ targetId: target.id, tenantId: target.tenantId, state, amount }));
 };
 
-const entryOf = (target: TargetRecord, { delivery, outcome, durationMs, settlement }: Judgement): TraceEntryIn => {
+const isDelivered = ({ settlement }: Judgement) => settlement.state === 'delivered';
+
+const attemptOf = ({ outcome, durationMs, settlement }: Judgement) => ({
+  outcome: outcome.outcome,
+  ...(outcome.status === undefined ? {} : { status: outcome.status }),
+  ...(settlement.reason === null ? {} : { reason: settlement.reason }),
+  durationMs,
+});
+
+const entryOf = (target: TargetRecord, judgement: Judgement): TraceEntryIn => {
+  const { delivery, outcome, durationMs, settlement } = judgement;
   const entry = (what: TraceEntryIn['what'], detail?: object, attempt?: object): TraceEntryIn => ({
     tenantId: delivery.tenantId,
     subject: delivery.factId,
@@ -120,10 +139,8 @@ const entryOf = (target: TargetRecord, { delivery, outcome, durationMs, settleme
     const pause = outcome.retryAfterMs === undefined ? {} : { retryAfterMs: outcome.retryAfterMs };
     return entry('throttled', { ...status, ...reason, ...pause, durationMs });
   }
-  const attempt = { outcome: outcome.outcome, ...status, ...reason, durationMs };
+  const attempt = attemptOf(judgement);
   switch (settlement.state) {
-    case 'delivered':
-      return entry('delivered', undefined, attempt);
     case 'retrying':
       return entry('retrying', { nextAt: toRfc3339(settlement.dueAt) }, attempt);
     case 'dead':
@@ -133,14 +150,9 @@ const entryOf = (target: TargetRecord, { delivery, outcome, durationMs, settleme
   }
 };
 
-const deadFact = ({ delivery, outcome, durationMs, settlement }: Judgement, past: DeliveryPast | undefined): OwnFact => {
-  const last = {
-    at: toRfc3339(settlement.updatedAt),
-    outcome: outcome.outcome,
-    ...(outcome.status === undefined ? {} : { status: outcome.status }),
-    ...(settlement.reason === null ? {} : { reason: settlement.reason }),
-    durationMs,
-  };
+const deadFact = (judgement: Judgement, past: DeliveryPast | undefined): OwnFact => {
+  const { delivery, settlement } = judgement;
+  const last = { at: toRfc3339(settlement.updatedAt), ...attemptOf(judgement) };
   const { eventId = delivery.factId, attempts = [] } = past ?? {};
   return {
     tenantId: delivery.tenantId,

@@ -46,6 +46,14 @@ export interface TraceEntryIn {
   readonly attempt?: object | undefined;
 }
 
+/** An event was delivered at the end of a try. */
+export interface DeliveredEntryIn {
+  readonly subject: string;
+  readonly deliveryId: string;
+  readonly at: number;
+  readonly attempt: object;
+}
+
 /** An entry as it is read. `seq` orders all entries; that of a try which shares a row lies half a step before its outcome's. */
 export type StoredEntry = Omit<TraceEntryRow, 'seq'> & { readonly seq: number };
 

@@ -3,7 +3,7 @@ import type { Caller, Scope, TenantScope } from '../../foundation/caller.ts';
 import { toRfc3339 } from '../../foundation/clock.ts';
 import { Problem } from '../../foundation/problem.ts';
 import { kindOf, stateOf } from './item-state.ts';
-import type { StoredEntry, TraceEntryIn } from './trace-entry.ts';
+import type { DeliveredEntryIn, StoredEntry, TraceEntryIn } from './trace-entry.ts';
 import { createTraceStore } from './trace-store.ts';
 
 /** One entry as callers see it. */
@@ -25,6 +25,8 @@ export interface ItemTrace {
 export interface Trace {
   /** One write with a row for each entry (none for an empty list), for the transaction of the change that they tell of. */
   entries(list: readonly TraceEntryIn[]): RepeatedStatement[];
+  /** The same for what was delivered to one place. */
+  delivered(to: { tenantId: string; place: string }, list: readonly DeliveredEntryIn[]): Write[];
   /** Everything that happened to an item, in order. Throws `not-found`. */
   get(caller: Caller, id: string): Promise<ItemTrace>;
   /** The entries of deliveries, by their id, in order. */
@@ -48,6 +50,7 @@ export const createTrace = ({ database }: { database: Database }): Trace => {
   const store = createTraceStore(database);
   return {
     entries: store.insertEntries,
+    delivered: store.insertDelivered,
     async get(caller, id) {
       const found = await store.findEntries(caller, id);
       const first = found[0];
