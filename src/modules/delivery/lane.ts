@@ -5,6 +5,7 @@ import type { Log } from '../../foundation/log.ts';
 import { Unavailable } from '../../foundation/problem.ts';
 import { createBell, startLoop, type Worker } from '../../foundation/work.ts';
 import type { FactToSend } from '../events/events.ts';
+import { createClaimAhead } from './claim-ahead.ts';
 import { createClaimTurns } from './claim-turns.ts';
 import type { StoredDelivery } from './delivery-store.ts';
 import { type Judgement, judge } from './judgement.ts';
@@ -66,8 +67,8 @@ const exactFromSpacingMs = 20;
 const exactToIntervalMs = 1_000;
 /** What could not be done for want of a part of ours is tried again after this. */
 const laterMs = 1_000;
-/** A paced lane claims at most so many more than it sends at once. */
-const claimedAhead = 256;
+/** Ends are gathered for a common act while so many are under way. */
+const manySending = 16;
 
 /** Where slots are far apart, or few are in a window, a timer's lateness would be felt; elsewhere the grid makes up for it. */
 const isToBeMetExactly = ({ requests, intervalMs }: Rate) => intervalMs / requests >= exactFromSpacingMs || intervalMs < exactToIntervalMs;
@@ -81,6 +82,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
   const hold = createHold({ lease, database, leases, clock });
   const health = createLaneHealth();
   const turns = createClaimTurns();
+  const ahead = createClaimAhead(target.concurrency);
   const bell = createBell(clock);
   /** Given when nothing more may go out; what is under way goes on. */
   const halt = new AbortController();
@@ -115,7 +117,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
     needs,
     reservedUntil: () => pace.reservedUntil,
     onLost: lose,
-    mayGather: () => target.ordering !== 'key' && sending >= 16,
+    isBusy: () => target.ordering !== 'key' && sending >= manySending,
     onNoted(ids, mayBeDue) {
       for (const id of ids) inHand.delete(id);
       if (!mayBeDue) return;
@@ -124,11 +126,8 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
     },
   });
 
-  /** As much again as is sent at once is claimed, so that no connection waits for the database. */
-  const room = () => (health.isProbing ? 1 : target.concurrency + Math.max(target.concurrency, claimedAhead)) - claimed;
-
-  /** A claim costs about the same for one as for many: while there is enough to send, more is claimed only when there is room for many. */
-  const hasRoom = () => room() > 0 && (claimed < target.concurrency || room() >= claimedAhead / 2);
+  const room = () => (health.isProbing ? 1 : ahead.most) - claimed;
+  const hasRoom = () => room() > 0 && (claimed < target.concurrency || room() >= ahead.worthwhile);
 
   const claim = async (limit: number): Promise<readonly StoredDelivery[]> => {
     const now = clock.now();
@@ -180,6 +179,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
       for (const row of rows) noter.release(row, undefined);
       throw error;
     });
+    ahead.learn(facts.values());
     for (const row of rows) {
       claimed += 1;
       void deliver(row, facts.get(row.factPosition), pace.take(clock.precise())).finally(() => {
