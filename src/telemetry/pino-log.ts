@@ -70,8 +70,8 @@ export const createLog = ({ level, pretty, replica, destination }: LogOptions): 
 const plainLine = (replica: string, fields: object, message: string): string | undefined => {
   if (fields instanceof Error || 'err' in fields) return undefined;
   try {
-    const text = JSON.stringify({ level: 'info', time: new Date().toISOString(), replica, ...hideSecrets(fields, 0), message });
-    return `${text}\n`;
+    const text = JSON.stringify({ replica, ...hideSecrets(fields, 0), message });
+    return `{"level":"info"${stdTimeFunctions.isoTime()},${text.slice(1)}\n`;
   } catch {
     return undefined;
   }
