@@ -59,7 +59,7 @@ const pollMs = 2_000;
 const stopBudgetMs = 5_000;
 const minRetryWaitMs = 5;
 /** How soon it looks again whether its ends are written down. */
-const behindMs = 50;
+const behindMs = 10;
 const predecessorPollMs = 2;
 /** Timers may be this late; where that would be felt, the rest is spent turn by turn. */
 const timerLateMs = 2;
