@@ -5,7 +5,7 @@ const modules = ['trace', 'identity', 'events', 'files', 'records', 'delivery'];
 
 const face = `^src/modules/(${modules.map((name) => `${name}/${name}`).join('|')})\\.ts$`;
 const contracts = [
-  '^src/database/(database|tables|template)\\.ts$',
+  '^src/database/(database|dialect|tables|template)\\.ts$',
   '^src/blobs/blob-store\\.ts$',
   '^src/intake/intake\\.ts$',
   '^src/limits/limiter\\.ts$',
@@ -121,7 +121,7 @@ module.exports = {
       'sql-in-stores',
       'SQL lives in *-store.ts and the database room: one place to look for every query of a table.',
       { path: '^src/', pathNot: ['^src/database/', '-store\\.ts$', tests] },
-      { path: ['(^|node_modules/)kysely(/|$)', '^src/database/template\\.ts$'] },
+      { path: ['(^|node_modules/)kysely(/|$)', '^src/database/(dialect|template)\\.ts$'] },
     ),
     rule(
       'fastify-in-routes',

@@ -21,6 +21,9 @@ export const errorOf = (failure: SqliteFailure): Error => {
   }
 };
 
+/** The id of what nobody waits for. */
+const noAnswer = -1;
+
 interface WaitingCall {
   readonly id: number;
   readonly since: number;
@@ -31,7 +34,6 @@ interface WaitingCall {
 /** A connection in a worker thread. A thread that dies is started anew with the next call; what it was doing is rejected. */
 export class SqliteThread {
   readonly #data: SqliteThreadData;
-  /** In the order of their calls. */
   /**
    * In the order of the calls, in which the thread answers. Not a map by id: what one drops from a busy map stays in memory until the next
    * full collection, and here that would be every row that was read.
@@ -55,10 +57,10 @@ export class SqliteThread {
     return this.#opened !== undefined;
   }
 
-  /** How long the call that it is at has been waiting. */
+  /** How long the call that it is at has been waiting; opening is no call. */
   get waitingMs(): number {
     const [first] = this.#waiting;
-    return first ? performance.now() - first.since : 0;
+    return first && this.#isOpen ? performance.now() - first.since : 0;
   }
 
   /** Resolves when the connection stands; rejects with why it cannot. */
@@ -78,6 +80,15 @@ export class SqliteThread {
   async rows(call: SqliteCall): Promise<readonly WriteResult[]> {
     const result = await this.call(call);
     return result.kind === 'rows' ? result.results : [];
+  }
+
+  /** Ends the thread unless something is asked of it; the next call starts it anew. */
+  rest(): void {
+    if (!this.#isOpen || this.load > 0) return;
+    this.#worker?.postMessage({ id: noAnswer, kind: 'close' });
+    this.#worker = undefined;
+    this.#opened = undefined;
+    this.#isOpen = false;
   }
 
   async close(): Promise<void> {

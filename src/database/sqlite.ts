@@ -18,6 +18,8 @@ const worthGoingAhead = 24;
 const readerCount = 2;
 const busyReaderLoad = 4;
 const slowReadMs = 25;
+/** A reader beyond the first that was not needed for so long ends: it takes some 10 MiB. */
+const readerRestMs = 3_000;
 
 interface WaitingAct {
   readonly writes: readonly Write[];
@@ -48,6 +50,7 @@ export const openSqlite = async (
   const queue: (WaitingAct | WaitingTransaction)[] = [];
   let groupsUnderWay = 0;
   let isInTransaction = false;
+  let furtherReadersNeeded = false;
   let onIdle = () => {};
   let closing: Promise<void> | undefined;
 
@@ -140,8 +143,14 @@ export const openSqlite = async (
     assertOpen();
     const least = readers.filter(({ isStarted }) => isStarted).reduce((one, other) => (other.load < one.load ? other : one), firstReader);
     if (least.load < busyReaderLoad && least.waitingMs < slowReadMs) return least;
+    furtherReadersNeeded = true;
     return readers.find(({ isStarted }) => !isStarted) ?? least;
   };
+
+  const resting = setInterval(() => {
+    if (!furtherReadersNeeded) for (const reader of readers) if (reader !== firstReader) reader.rest();
+    furtherReadersNeeded = false;
+  }, readerRestMs).unref();
 
   const read = queriesOver(async (sql, parameters) => {
     const [result] = await readFrom().rows({ kind: 'query', sql, parameters });
@@ -149,6 +158,7 @@ export const openSqlite = async (
   });
 
   const close = async () => {
+    clearInterval(resting);
     await new Promise<void>((resolve) => {
       onIdle = resolve;
       pump();

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -82,6 +85,30 @@ test('the effective settings are shown to programs as JSON', async () => {
       { name: 'ENTREPOT_SECRET_KEY', value: '[secret]', source: 'environment' },
     ],
   );
+});
+
+test('a server keeps the process id under which it was started, and gives memory back', {
+  skip: process.platform !== 'linux',
+}, async (context) => {
+  const data = await mkdtemp(join(tmpdir(), 'entrepot-cli-'));
+  const env = { ENTREPOT_DATA: data, ENTREPOT_PORT: '0' };
+  const child = spawn(process.execPath, [program, 'serve'], { stdio: ['ignore', 'pipe', 'inherit'], env });
+  const ended = once(child, 'exit');
+  context.after(async () => {
+    child.kill('SIGKILL');
+    await ended;
+    await rm(data, { recursive: true, force: true });
+  });
+  let output = '';
+  for await (const chunk of child.stdout) {
+    output += String(chunk);
+    if (output.includes('server.listening')) break;
+  }
+  const environment = await readFile(`/proc/${child.pid}/environ`, 'utf8');
+  assert.ok(environment.split('\0').includes('MALLOC_ARENA_MAX=1'));
+  assert.match(await readFile(`/proc/${child.pid}/cmdline`, 'utf8'), /--max-semi-space-size=/);
+  child.kill('SIGTERM');
+  assert.deepEqual(await ended, [0, null], 'a signal to that process id ends it in good order');
 });
 
 test('the version is told with that of Node.js', async () => {

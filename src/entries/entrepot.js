@@ -8,10 +8,18 @@ import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 const neededMajor = 24;
+/**
+ * Left to itself V8 lets what is young grow to 54 MiB under load. Measured with 64 requests at a time: a quarter of that takes no more
+ * processor time and keeps memory flat, an eighth lets what is young grow old.
+ */
+const leanFlags = ['--max-semi-space-size=8'];
+/** Left to itself glibc gives every thread an arena of its own, and each keeps what it once needed: 7 MiB at rest, more after load. */
+const leanEnvironment = { MALLOC_ARENA_MAX: '1' };
 const pathTo = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 
 const isNewEnough = Number.parseInt(process.versions.node, 10) >= neededMajor;
 if (isNewEnough) {
+  beginLean();
   // Compiled sources are kept beside what they are made from; where that cannot be written, everything works without. The
   // variable is for worker threads and child processes, which a call does not reach.
   process.env.NODE_COMPILE_CACHE ??= pathTo('../../node_modules/.cache/entrepot');
@@ -28,6 +36,20 @@ if (isNewEnough) {
     process.exit(69); // EX_UNAVAILABLE of sysexits
   }
   runWith(ownNode);
+}
+
+/**
+ * A server begins once more under the same process id, with what only counts when a process begins; the first beginning has loaded
+ * nothing yet. Where the system cannot do that, everything works without.
+ */
+function beginLean() {
+  const isServer = process.argv[2] === 'serve';
+  // Who watches or commands this process by a channel of Node's would lose it.
+  const isWatched = process.send !== undefined || process.env.WATCH_REPORT_DEPENDENCIES !== undefined;
+  const isLean = process.env.MALLOC_ARENA_MAX !== undefined;
+  if (!isServer || isLean || isWatched || process.platform !== 'linux' || process.execve === undefined) return;
+  const args = [process.execPath, ...leanFlags, ...process.execArgv, ...process.argv.slice(1)];
+  process.execve(process.execPath, args, { ...process.env, ...leanEnvironment });
 }
 
 /** Stands in for the child: hands signals on, and ends as it ended. */

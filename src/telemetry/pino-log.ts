@@ -1,6 +1,5 @@
 import { createRequire } from 'node:module';
-import { type DestinationStream, type Level, type Logger, pino, stdSerializers } from 'pino';
-import { toRfc3339 } from '../foundation/clock.ts';
+import { type DestinationStream, type Level, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
 import type { Log } from '../foundation/log.ts';
 import { openBatchedOutput } from './batched-output.ts';
 
@@ -44,7 +43,7 @@ export const createLog = ({ level, pretty, replica, destination }: LogOptions): 
       level,
       base: { replica },
       messageKey: 'message',
-      timestamp: () => `,"time":"${toRfc3339(Date.now())}"`,
+      timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }), log: (fields) => hideSecrets(fields, 0) },
       serializers: { err: (error: unknown) => hideSecrets(describeError(error), 0) },
     },
@@ -52,7 +51,11 @@ export const createLog = ({ level, pretty, replica, destination }: LogOptions): 
   );
   return {
     debug: (fields, message) => log.debug(fields, message),
-    info: (fields, message) => log.info(fields, message),
+    info: (fields, message) => {
+      const line = log.isLevelEnabled('info') ? plainLine(replica, fields, message) : undefined;
+      if (line === undefined) log.info(fields, message);
+      else output.write(line);
+    },
     warn: (fields, message) => log.warn(fields, message),
     error: (fields, message) => log.error(fields, message),
     fatal: (fields, message) => log.fatal(fields, message),
@@ -60,6 +63,20 @@ export const createLog = ({ level, pretty, replica, destination }: LogOptions): 
       if ('flushSync' in output && typeof output.flushSync === 'function') output.flushSync();
     },
   };
+};
+
+/**
+ * The line that pino would print, made in half the time: of each request and each try of a delivery there is one. `undefined` for what
+ * only pino can print: errors, cycles, big integers.
+ */
+const plainLine = (replica: string, fields: object, message: string): string | undefined => {
+  if (fields instanceof Error || 'err' in fields) return undefined;
+  try {
+    const text = JSON.stringify({ replica, ...hideSecrets(fields, 0), message });
+    return `{"level":"info"${stdTimeFunctions.isoTime()},${text.slice(1)}\n`;
+  } catch {
+    return undefined;
+  }
 };
 
 /** Colours and short lines; `undefined` where pino-pretty is not installed, as in a deployment without development packages. */

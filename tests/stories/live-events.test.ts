@@ -149,6 +149,12 @@ describe('watching events flow', () => {
     assert.deepEqual(steps.slice(-2), ['after-break accepted', 'after-break no-target']);
     assert.equal(new Set(second.messages.map(({ id }) => id)).size, second.messages.length);
     second.close();
+    // Between a try and its outcome, which happen at the same moment.
+    const tried = second.messages[0]?.id ?? '';
+    const third = await watch(server, token, '', tried);
+    await shown(third, 1);
+    assert.deepEqual([third.messages[0]?.event, third.messages[0]?.id], ['delivered', second.messages[1]?.id]);
+    third.close();
   });
 
   it('a viewer who signs out, loses the scope or whose tenant is suspended is shown nothing more', async () => {

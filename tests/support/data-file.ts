@@ -52,7 +52,8 @@ const invariants: Readonly<Record<string, string>> = {
   'the trace tells every attempt and every end': `
     select deliveries.id, deliveries.state, deliveries.attempts, tried.amount as told, ended.amount as ended from deliveries
     left join (select deliveryId, count(*) as amount from traceEntries
-      where what = 'attempted' and json_extract(detailJson, '$.outcome') <> 'gone' group by 1) as tried on tried.deliveryId = deliveries.id
+      where what = 'attempted' and json_extract(detailJson, '$.outcome') <> 'gone' or json_extract(detailJson, '$.attempt.outcome') is not null
+      group by 1) as tried on tried.deliveryId = deliveries.id
     left join (select deliveryId, count(*) as amount from traceEntries where what = 'delivered' group by 1) as ended on ended.deliveryId = deliveries.id
     left join (select distinct deliveryId from traceEntries where what = 'replayed') as again on again.deliveryId = deliveries.id
     where again.deliveryId is null

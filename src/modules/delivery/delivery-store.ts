@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
-import type { Database, RepeatedStatement, Statement, Write } from '../../database/database.ts';
+import type { Database, Statement, Write, WriteResult } from '../../database/database.ts';
+import { asRow, elementsOf } from '../../database/dialect.ts';
 import type { DeliveryRow } from '../../database/tables.ts';
 import { slot, template } from '../../database/template.ts';
 import type { TenantScope } from '../../foundation/caller.ts';
@@ -23,7 +24,7 @@ export interface NewDelivery {
 
 /** What becomes of a delivery that was under way. */
 export interface Settlement {
-  readonly id: string;
+  readonly position: number;
   readonly state: DeliveryState;
   readonly queue: Queue;
   readonly dueAt: number;
@@ -58,8 +59,6 @@ const isFree = sql<boolean>`"isHeld" = 0 and "state" in ('waiting', 'retrying')`
 export const isFreeInLane = sql<boolean>`"queue" in ('live', 'retry', 'replay') and ${isFree}`;
 /** Held ones have a key: said so that the index of held ones is taken. */
 export const isHeldInLane = sql<boolean>`"isHeld" = 1 and "orderingKey" > ''`;
-export const isUnderWay = sql<boolean>`"state" = 'delivering'`;
-
 const stuckStates: ReadonlySet<DeliveryState> = new Set(['dead', 'parked', 'retrying', 'delivering']);
 const isStuck = sql<boolean>`"state" <> 'waiting' and "state" <> 'delivered'`;
 /** Of most deliveries one asks for the few that are not as they should be, and those have an index. */
@@ -72,6 +71,29 @@ export const isInState = (state: DeliveryState) => {
 export const isForTarget = (targetId: string, state: DeliveryState | undefined) =>
   state !== undefined && stuckStates.has(state) ? sql<boolean>`"targetId" || '' = ${targetId}` : sql<boolean>`"targetId" = ${targetId}`;
 
+/** Few are under way at a time, so they have no index of their own, which every claim and every end would have to keep. */
+export const isUnderWayTo = (targetId: string) =>
+  sql<boolean>`"tenantId" = (select "tenantId" from "targets" where "id" = ${targetId}) and ${isInState('delivering')} and ${isForTarget(targetId, 'delivering')}`;
+
+/** A delivery with all its columns. */
+const columns = [
+  'position',
+  'id',
+  'tenantId',
+  'targetId',
+  'factId',
+  'factPosition',
+  'type',
+  'orderingKey',
+  'state',
+  'queue',
+  'isHeld',
+  'dueAt',
+  'attempts',
+  'reason',
+  'createdAt',
+  'updatedAt',
+] as const satisfies (keyof StoredDelivery)[];
 export const createDeliveryStore = ({ build, read }: Database) => {
   const insertDelivery = template<NewDelivery>(
     build.insertInto('deliveries').values({
@@ -123,7 +145,14 @@ export const createDeliveryStore = ({ build, read }: Database) => {
         reason: slot<string | null>('reason'),
         updatedAt: slot<number>('updatedAt'),
       })
-      .where('id', '=', slot<string>('id'))
+      .where('position', '=', slot<number>('position'))
+      .where('state', '=', 'delivering'),
+  );
+  const deliverAll = template<{ positions: string; updatedAt: number }>(
+    build
+      .updateTable('deliveries')
+      .set((eb) => ({ state: 'delivered', attempts: eb('attempts', '+', 1), reason: null, updatedAt: slot<number>('updatedAt') }))
+      .where('position', 'in', sql<number>`(select "value" from ${elementsOf(slot<string>('positions'))})`)
       .where('state', '=', 'delivering'),
   );
   const addToCount = template<CountChange>(
@@ -169,11 +198,26 @@ export const createDeliveryStore = ({ build, read }: Database) => {
           sql<number>`(select "position" from (${due('live', 0)} union all ${due('retry', 1)} union all ${due('replay', 2)}) as "due"
             order by ("place" > "quota"), "preference", "place" limit ${limit})`,
         )
-        .returningAll()
+        .returning(asRow(columns))
         .compile();
     },
 
-    settleDeliveries: (settlements: readonly Settlement[]): RepeatedStatement => settleDelivery.rows(settlements, settlements.length),
+    /** The deliveries that a claim took. */
+    claimedIn(result: WriteResult | undefined): StoredDelivery[] {
+      return (result?.rows ?? []).map(({ row }) => JSON.parse(String(row)) as StoredDelivery); // what the claim returns
+    },
+
+    /** Those that were delivered are written down in one statement, all others one by one. */
+    settleDeliveries(settlements: readonly Settlement[]): Write[] {
+      const delivered = settlements.filter(({ state }) => state === 'delivered');
+      const others = settlements.filter(({ state }) => state !== 'delivered');
+      const positions = JSON.stringify(delivered.map(({ position }) => position));
+      const updatedAt = Math.max(...delivered.map((settlement) => settlement.updatedAt));
+      return [
+        ...(delivered.length === 0 ? [] : [{ ...deliverAll.row({ positions, updatedAt }), mustChange: delivered.length }]),
+        ...(others.length === 0 ? [] : [settleDelivery.rows(others, others.length)]),
+      ];
+    },
 
     addToCounts: (changes: readonly CountChange[]): Write[] => (changes.length === 0 ? [] : [addToCount.rows(changes)]),
 
@@ -214,7 +258,7 @@ export const createDeliveryStore = ({ build, read }: Database) => {
 
     /** Left under way by an owner that ended without a word; whether they arrived is not known, so they go out again. */
     findUnderWay: (targetId: string): Promise<readonly StoredDelivery[]> =>
-      read.selectFrom('deliveries').selectAll().where('targetId', '=', targetId).where(isUnderWay).orderBy('position').execute(),
+      read.selectFrom('deliveries').selectAll().where(isUnderWayTo(targetId)).orderBy('position').execute(),
 
     /** A due time further away than any retry waits comes from a clock that went back since. */
     limitDueTimes: (targetId: string, latest: number): Statement =>

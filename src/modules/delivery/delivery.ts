@@ -8,7 +8,7 @@ import { type Page, type PageRequest, toPage } from '../../foundation/page.ts';
 import { Problem } from '../../foundation/problem.ts';
 import type { Seal } from '../../foundation/secret.ts';
 import type { Bell, Worker } from '../../foundation/work.ts';
-import type { Events, StoredFact } from '../events/events.ts';
+import type { Events, FactToSend } from '../events/events.ts';
 import type { Trace } from '../trace/trace.ts';
 import { attemptsIn, showDelivery } from './delivery-resource.ts';
 import { createDeliveryStore, type DeliveryFilter, type StoredDelivery } from './delivery-store.ts';
@@ -91,9 +91,9 @@ export const createDelivery = (needs: DeliveryNeeds) => {
     onChanged: () => lanes?.lookAgain(),
   });
 
-  const shape = async (target: TargetRecord, fact: StoredFact): Promise<string> => {
+  const shape = (target: TargetRecord, fact: FactToSend): string | Promise<string> => {
     const merged = target.enrich === undefined ? fact.content : mergeFields(fact.content, target.enrich);
-    return target.transform === undefined ? merged : await transformer.run(target.transform, merged);
+    return target.transform === undefined ? merged : transformer.run(target.transform, merged);
   };
 
   const showAll = async (scope: TenantScope, rows: readonly StoredDelivery[]) => {

@@ -57,7 +57,7 @@ const judged = (outcome: Parameters<typeof judge>[1], attempts = 0, chance = 0.5
 
 test('what the target took is delivered, what it will never take is dead at once', () => {
   assert.deepEqual(judged({ outcome: 'delivered', status: 200 }), {
-    id: 'dlv_1',
+    position: 1,
     state: 'delivered',
     queue: 'replay',
     dueAt: 7,

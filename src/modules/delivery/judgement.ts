@@ -22,7 +22,7 @@ export const judge = (
     outcome,
     durationMs,
     settlement: {
-      id: delivery.id,
+      position: delivery.position,
       state,
       queue: delivery.queue,
       dueAt: delivery.dueAt,

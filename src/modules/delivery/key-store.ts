@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Database, Write } from '../../database/database.ts';
 import { slot, template } from '../../database/template.ts';
-import { isFreeInLane, isUnderWay } from './delivery-store.ts';
+import { isFreeInLane, isUnderWayTo } from './delivery-store.ts';
 
 /** An ordering key at a target. */
 export interface LaneKey {
@@ -127,7 +127,7 @@ export const createKeyStore = ({ build, read }: Database) => {
       sql`insert into "laneKeys" ("targetId", "orderingKey", "headId", "isBlocked")
         select "targetId", "orderingKey", "id", 0 from "deliveries" where "position" in (select min("position") from (
             select "position", "orderingKey" from "deliveries" where "targetId" = ${targetId} and ${isFreeInLane}
-            union all select "position", "orderingKey" from "deliveries" where "targetId" = ${targetId} and ${isUnderWay}) as "open"
+            union all select "position", "orderingKey" from "deliveries" where ${isUnderWayTo(targetId)}) as "open"
           where "orderingKey" is not null group by "orderingKey")
         on conflict do nothing`.compile(build),
       sql`update "deliveries" set "isHeld" = 1 where "targetId" = ${targetId} and "orderingKey" is not null and ${isFreeInLane}

@@ -10,6 +10,10 @@ import type { TargetRecord } from './target-record.ts';
 /** Beyond this the lane takes nothing more until the database has caught up. */
 const maxUnnoted = 1_000;
 const maxInAct = 250;
+/** Each act costs a commit: while the lane is busy so many ends are gathered … */
+const enoughForAct = 100;
+/** … for no longer than this. */
+const gatherMs = 5;
 const retryMs = 250;
 /** When the server stops while the database is away, what was not noted is delivered again after the next start. */
 const closeBudgetMs = 3_000;
@@ -22,6 +26,7 @@ export const createNoter = ({
   reservedUntil,
   onLost,
   onNoted,
+  isBusy,
 }: {
   target: TargetRecord;
   hold: Hold;
@@ -30,6 +35,8 @@ export const createNoter = ({
   onLost: () => void;
   /** The ends of these are written down; `mayBeDue`: that may have made other deliveries due, or these again. */
   onNoted: (ids: readonly string[], mayBeDue: boolean) => void;
+  /** Many are being sent, and nobody waits for the end of one. */
+  isBusy: () => boolean;
 }) => {
   const { clock, log, events } = needs;
   let judgements: Judgement[] = [];
@@ -61,6 +68,7 @@ export const createNoter = ({
 
   const flush = async () => {
     while (hasMore() && !isLost) {
+      if (isBusy() && judgements.length < enoughForAct && !isClosing) await clock.sleep(gatherMs);
       const ended = judgements.slice(0, maxInAct);
       const back = released.slice(0, maxInAct);
       judgements = judgements.slice(ended.length);

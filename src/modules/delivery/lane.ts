@@ -4,7 +4,8 @@ import type { Clock } from '../../foundation/clock.ts';
 import type { Log } from '../../foundation/log.ts';
 import { Unavailable } from '../../foundation/problem.ts';
 import { createBell, startLoop, type Worker } from '../../foundation/work.ts';
-import type { StoredFact } from '../events/events.ts';
+import type { FactToSend } from '../events/events.ts';
+import { createClaimAhead } from './claim-ahead.ts';
 import { createClaimTurns } from './claim-turns.ts';
 import type { StoredDelivery } from './delivery-store.ts';
 import { type Judgement, judge } from './judgement.ts';
@@ -26,8 +27,8 @@ export interface LaneNeeds extends SettleNeeds {
   readonly clock: Clock;
   readonly chance: () => number;
   readonly log: Log;
-  /** The event's text as the target wants it: merged and transformed. Rejects with a reason when that cannot be done. */
-  readonly shape: (target: TargetRecord, fact: StoredFact) => Promise<string>;
+  /** The event's text as the target wants it: merged and transformed. Rejects with a reason when that cannot be done; takes its time only where there is a transform. */
+  readonly shape: (target: TargetRecord, fact: FactToSend) => string | Promise<string>;
   /** The target answered that it wants no more. Resolves when it is paused, which ends the lane. */
   readonly onGone: (target: TargetRecord, reason: string) => Promise<unknown>;
   /** Deliveries died in front of others of their key. */
@@ -58,7 +59,7 @@ const pollMs = 2_000;
 const stopBudgetMs = 5_000;
 const minRetryWaitMs = 5;
 /** How soon it looks again whether its ends are written down. */
-const behindMs = 50;
+const behindMs = 10;
 const predecessorPollMs = 2;
 /** Timers may be this late; where that would be felt, the rest is spent turn by turn. */
 const timerLateMs = 2;
@@ -66,11 +67,14 @@ const exactFromSpacingMs = 20;
 const exactToIntervalMs = 1_000;
 /** What could not be done for want of a part of ours is tried again after this. */
 const laterMs = 1_000;
-/** A paced lane claims at most so many more than it sends at once. */
-const claimedAhead = 64;
+/** Ends are gathered for a common act while so many are under way. */
+const manySending = 16;
 
 /** Where slots are far apart, or few are in a window, a timer's lateness would be felt; elsewhere the grid makes up for it. */
 const isToBeMetExactly = ({ requests, intervalMs }: Rate) => intervalMs / requests >= exactFromSpacingMs || intervalMs < exactToIntervalMs;
+
+/** The event as the target wants it, or why there is none. */
+type Shaped = { readonly content: string } | { readonly reason: string } | { readonly isLater: true };
 
 export const startLane = (target: TargetRecord, sink: Target, lease: Lease, needs: LaneNeeds): Lane => {
   const { database, deliveries, leases, clock, events, log } = needs;
@@ -78,6 +82,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
   const hold = createHold({ lease, database, leases, clock });
   const health = createLaneHealth();
   const turns = createClaimTurns();
+  const ahead = createClaimAhead(target.concurrency);
   const bell = createBell(clock);
   /** Given when nothing more may go out; what is under way goes on. */
   const halt = new AbortController();
@@ -112,6 +117,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
     needs,
     reservedUntil: () => pace.reservedUntil,
     onLost: lose,
+    isBusy: () => target.ordering !== 'key' && sending >= manySending,
     onNoted(ids, mayBeDue) {
       for (const id of ids) inHand.delete(id);
       if (!mayBeDue) return;
@@ -120,11 +126,8 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
     },
   });
 
-  /** As much again as is sent at once is claimed, so that no connection waits for the database. */
-  const room = () => (health.isProbing ? 1 : target.concurrency + Math.max(target.concurrency, claimedAhead)) - claimed;
-
-  /** A claim costs about the same for one as for many: while there is enough to send, more is claimed only when there is room for many. */
-  const hasRoom = () => room() > 0 && (claimed < target.concurrency || room() >= claimedAhead / 2);
+  const room = () => (health.isProbing ? 1 : ahead.most) - claimed;
+  const hasRoom = () => room() > 0 && (claimed < target.concurrency || room() >= ahead.worthwhile);
 
   const claim = async (limit: number): Promise<readonly StoredDelivery[]> => {
     const now = clock.now();
@@ -136,7 +139,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
       isRecovered = false; // it may have been carried out nevertheless
       throw error;
     });
-    const rows = (result?.rows ?? []) as unknown as StoredDelivery[]; // the columns of the table, all returned
+    const rows = deliveries.claimedIn(result);
     for (const { id } of rows) inHand.add(id);
     return rows.toSorted((one, other) => one.position - other.position);
   };
@@ -172,13 +175,14 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
       isDrained = true;
       return;
     }
-    const facts = await events.facts(rows.map(({ factId }) => factId)).catch((error: unknown) => {
+    const facts = await events.facts(rows.map(({ factPosition }) => factPosition)).catch((error: unknown) => {
       for (const row of rows) noter.release(row, undefined);
       throw error;
     });
+    ahead.learn(facts.values());
     for (const row of rows) {
       claimed += 1;
-      void deliver(row, facts.get(row.factId), pace.take(clock.precise())).finally(() => {
+      void deliver(row, facts.get(row.factPosition), pace.take(clock.precise())).finally(() => {
         claimed -= 1;
         if (!isDrained && hasRoom()) bell.ring();
       });
@@ -211,13 +215,14 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
   /** While the target counts as away, one request at a time probes it. */
   const mayTry = () => !health.isProbing || (sending === 0 && clock.precise() >= health.probeAt);
 
-  const deliver = async (delivery: StoredDelivery, fact: StoredFact | undefined, slot: Slot): Promise<void> => {
-    const shaped = await shapeOf(fact);
+  const deliver = async (delivery: StoredDelivery, fact: FactToSend | undefined, slot: Slot): Promise<void> => {
+    const shaping = shapeOf(fact);
+    const shaped = shaping instanceof Promise ? await shaping : shaping; // each wait costs, and most deliveries need none
     if ('reason' in shaped) {
       pace.unused(slot);
       return noter.note(judgeNow(delivery, { outcome: 'unsendable', reason: shaped.reason }, 0));
     }
-    const isIn = 'content' in shaped && (await connections.take());
+    const isIn = 'content' in shaped && (connections.takeFree() || (await connections.take()));
     if (isIn && fact && (await reach(slot)) && mayTry()) {
       await tryOnce(delivery, fact, shaped.content, slot);
     } else {
@@ -227,7 +232,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
     if (isIn) connections.give();
   };
 
-  const tryOnce = async (delivery: StoredDelivery, fact: StoredFact, content: string, slot: Slot): Promise<void> => {
+  const tryOnce = async (delivery: StoredDelivery, fact: FactToSend, content: string, slot: Slot): Promise<void> => {
     sending += 1;
     const startedAt = clock.precise();
     const outcome = await send(delivery, fact, content, slot);
@@ -257,11 +262,15 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
   const judgeNow = (delivery: StoredDelivery, outcome: Judgement['outcome'], durationMs: number) =>
     judge(delivery, outcome, { target, durationMs, now: clock.now(), chance: needs.chance });
 
-  const shapeOf = async (fact: StoredFact | undefined): Promise<{ content: string } | { reason: string } | { isLater: true }> => {
+  const shapeOf = (fact: FactToSend | undefined): Shaped | Promise<Shaped> => {
     if (!fact) return { reason: 'its content is gone' };
+    const shaped = needs.shape(target, fact);
+    return typeof shaped === 'string' ? { content: shaped } : transformed(shaped);
+  };
+
+  const transformed = async (work: Promise<string>): Promise<Shaped> => {
     try {
-      const shaped = needs.shape(target, fact);
-      return { content: await (target.transform === undefined ? shaped : untilHalt(shaped)) };
+      return { content: await untilHalt(work) };
     } catch (error) {
       if (error instanceof Unavailable) {
         notBefore = clock.precise() + laterMs;
@@ -281,7 +290,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
       work.then(resolve, reject).finally(() => halt.signal.removeEventListener('abort', onHalt));
     });
 
-  const send = async (delivery: StoredDelivery, fact: StoredFact, content: string, slot: Slot): Promise<Outcome> => {
+  const send = async (delivery: StoredDelivery, fact: FactToSend, content: string, slot: Slot): Promise<Outcome> => {
     let isSent = false;
     const request: Sending = {
       deliveryId: delivery.id,

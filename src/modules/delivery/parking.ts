@@ -47,7 +47,7 @@ export const createParking = ({
           ),
         ),
       ),
-      ...events.settled(rows.map(({ factId }) => ({ factId, open: -1, stuck: 1 }))),
+      ...events.settled(rows.map(({ factPosition }) => ({ factPosition, open: -1, stuck: 1 }))),
       ...trace.entries(
         rows.map((row) => ({
           tenantId: row.tenantId,

@@ -1,4 +1,6 @@
 export interface Permits {
+  /** True when one was free and is taken. Where it is not, `take` waits for one. */
+  takeFree(): boolean;
   /** Resolves with true when its turn has come; with false, and then nothing is to be given back, once they are closed. */
   take(): Promise<boolean>;
   give(): void;
@@ -12,6 +14,11 @@ export const createPermits = (count: number): Permits => {
   let isClosed = false;
   let waiting: ((isIn: boolean) => void)[] = [];
   return {
+    takeFree() {
+      if (isClosed || free === 0) return false;
+      free -= 1;
+      return true;
+    },
     async take() {
       if (isClosed) return false;
       if (free === 0) return await new Promise<boolean>((resolve) => waiting.push(resolve));

@@ -106,12 +106,17 @@ test('when something is due next, and since when the oldest waits, is the first 
 });
 
 test('writing down ends, giving back and recovering touch the rows that they are about', async () => {
-  const settlement = { id: 'dlv_1', state: 'dead', queue: 'live', dueAt: 0, attempts: 1, reason: '', updatedAt: 1 } as const;
-  await assertPlans(() => deliveries.settleDeliveries([settlement]), /SEARCH deliveries USING INDEX sqlite_autoindex_deliveries/);
-  await assertPlans(() => deliveries.findUnderWay(targetId), 'deliveriesUnderWay (targetId=?');
+  const settlement = { position: 1, state: 'dead', queue: 'live', dueAt: 0, attempts: 1, reason: '', updatedAt: 1 } as const;
+  await assertPlans(() => deliveries.settleDeliveries([settlement]), /SEARCH deliveries USING INTEGER PRIMARY KEY/);
+  await assertPlans(
+    () => deliveries.settleDeliveries([{ ...settlement, state: 'delivered' }]),
+    /SEARCH deliveries USING INTEGER PRIMARY KEY/,
+  );
+  await assertPlans(() => deliveries.findUnderWay(targetId), 'deliveriesStuck (tenantId=? AND state=?)');
   await assertPlans(() => deliveries.limitDueTimes(targetId, 1), 'deliveriesDue (targetId=? AND queue=? AND dueAt>?)');
-  await assertPlans(() => routing.settleFacts([{ factId: 'fact_1', open: -1, stuck: 0 }]), /SEARCH factStates USING INTEGER PRIMARY KEY/);
-  await assertPlans(() => events.findFacts(['fact_1', 'fact_2']));
+  await assertPlans(() => routing.settleFacts([{ factPosition: 1, open: -1, stuck: 0 }]), /SEARCH factStates USING INTEGER PRIMARY KEY/);
+  await assertPlans(() => routing.settleFacts([{ factPosition: 1, open: -1, stuck: 1 }]), /SEARCH factStates USING INTEGER PRIMARY KEY/);
+  await assertPlans(() => events.findFacts([1, 2]), /SEARCH facts USING INTEGER PRIMARY KEY/);
 });
 
 test('fan-out reads what is not fanned out yet, and writes deliveries without looking at others', async () => {
@@ -152,7 +157,7 @@ test('switching order on or off looks at what is open, not at what was delivered
   await assertPlans(() => keys.freeAll(targetId), 'deliveriesHeld');
   await assertPlans(
     () => keys.holdAll(targetId),
-    /deliveriesDue \(targetId=\? AND queue=\?\).*deliveriesUnderWay/s,
+    /deliveriesDue \(targetId=\? AND queue=\?\).*deliveriesStuck/s,
     'deliveriesDue (targetId=? AND queue=?)',
   );
 });
@@ -163,7 +168,7 @@ test('parking looks at what is blocked or open, not at what was delivered', asyn
     () => replays.findOpen(trx, targetId, { withUnderWay: true, limit: 500 }),
     'deliveriesDue',
     'deliveriesHeld',
-    'deliveriesUnderWay',
+    'deliveriesStuck',
   );
   assert.equal(plans.length, 3);
 });

@@ -8,7 +8,7 @@ import {
   isFreeInLane,
   isHeldInLane,
   isInState,
-  isUnderWay,
+  isUnderWayTo,
   type StoredDelivery,
 } from './delivery-store.ts';
 
@@ -104,9 +104,11 @@ export const createReplayStore = ({ read }: Database) => ({
     { withUnderWay, limit }: { withUnderWay: boolean; limit: number },
   ): Promise<StoredDelivery[]> {
     const found: StoredDelivery[] = [];
-    for (const isOpen of [isFreeInLane, isHeldInLane, ...(withUnderWay ? [isUnderWay] : [])]) {
+    const isTargets = isForTarget(targetId, undefined);
+    const open = [sql<boolean>`${isTargets} and ${isFreeInLane}`, sql<boolean>`${isTargets} and ${isHeldInLane}`];
+    for (const isOpen of [...open, ...(withUnderWay ? [isUnderWayTo(targetId)] : [])]) {
       if (found.length === limit) break;
-      const rows = query.selectFrom('deliveries').selectAll().where('targetId', '=', targetId).where(isOpen);
+      const rows = query.selectFrom('deliveries').selectAll().where(isOpen);
       found.push(...(await rows.limit(limit - found.length).execute()));
     }
     return found;

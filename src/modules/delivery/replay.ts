@@ -39,7 +39,7 @@ export const createReplay = (needs: ReplayNeeds) => {
     await store.putBack(trx, rows, ordered, now);
     const byTarget = Map.groupBy(rows, ({ targetId }) => targetId);
     await trx.run([
-      ...events.settled(rows.map(({ factId, state }) => ({ factId, open: 1, stuck: stuckStates.has(state) ? -1 : 0 }))),
+      ...events.settled(rows.map(({ factPosition, state }) => ({ factPosition, open: 1, stuck: stuckStates.has(state) ? -1 : 0 }))),
       ...[...byTarget].flatMap(([id, list]) =>
         deliveries.addToCounts(
           countChanges(

@@ -30,7 +30,7 @@ export const settleWrites = (
   const isBlocking = ({ settlement }: Judgement) =>
     settlement.state !== 'delivered' && target.ordering === 'key' && target.onDead === 'park';
   return [
-    deliveries.settleDeliveries(judgements.map(({ settlement }) => settlement)),
+    ...deliveries.settleDeliveries(judgements.map(({ settlement }) => settlement)),
     ...deliveries.addToCounts(
       countChanges(
         target,
@@ -38,9 +38,22 @@ export const settleWrites = (
       ),
     ),
     ...events.settled(
-      finished.map(({ delivery, settlement }) => ({ factId: delivery.factId, open: -1, stuck: settlement.state === 'delivered' ? 0 : 1 })),
+      finished.map(({ delivery, settlement }) => ({
+        factPosition: delivery.factPosition,
+        open: -1,
+        stuck: settlement.state === 'delivered' ? 0 : 1,
+      })),
     ),
-    ...trace.entries(judgements.flatMap((judgement) => entriesOf(target, judgement))),
+    ...trace.delivered(
+      { tenantId: target.tenantId, place: target.name },
+      judgements.filter(isDelivered).map((judgement) => ({
+        subject: judgement.delivery.factId,
+        deliveryId: judgement.delivery.id,
+        at: judgement.settlement.updatedAt,
+        attempt: attemptOf(judgement),
+      })),
+    ),
+    ...trace.entries(judgements.filter((judgement) => !isDelivered(judgement)).map((judgement) => entryOf(target, judgement))),
     // Whatever the target says of order now: it may have been changed while these were under way, and a head that ends without
     // passing on would hold its key for ever.
     ...keys.passOn(heads(finished.filter((judgement) => !isBlocking(judgement)))),
@@ -97,8 +110,18 @@ export const countChanges = (
     .map(([state, amount]) => ({ targetId: target.id, tenantId: target.tenantId, state, amount }));
 };
 
-const entriesOf = (target: TargetRecord, { delivery, outcome, durationMs, settlement }: Judgement): TraceEntryIn[] => {
-  const entry = (what: TraceEntryIn['what'], detail?: object): TraceEntryIn => ({
+const isDelivered = ({ settlement }: Judgement) => settlement.state === 'delivered';
+
+const attemptOf = ({ outcome, durationMs, settlement }: Judgement) => ({
+  outcome: outcome.outcome,
+  ...(outcome.status === undefined ? {} : { status: outcome.status }),
+  ...(settlement.reason === null ? {} : { reason: settlement.reason }),
+  durationMs,
+});
+
+const entryOf = (target: TargetRecord, judgement: Judgement): TraceEntryIn => {
+  const { delivery, outcome, durationMs, settlement } = judgement;
+  const entry = (what: TraceEntryIn['what'], detail?: object, attempt?: object): TraceEntryIn => ({
     tenantId: delivery.tenantId,
     subject: delivery.factId,
     kind: 'event',
@@ -107,35 +130,29 @@ const entriesOf = (target: TargetRecord, { delivery, outcome, durationMs, settle
     what,
     place: target.name,
     detail,
+    attempt,
   });
   const reason = settlement.reason === null ? {} : { reason: settlement.reason };
   const status = outcome.status === undefined ? {} : { status: outcome.status };
-  if (outcome.outcome === 'unsendable') return [entry('parked', reason)];
+  if (outcome.outcome === 'unsendable') return entry('parked', reason);
   if (outcome.outcome === 'throttled') {
     const pause = outcome.retryAfterMs === undefined ? {} : { retryAfterMs: outcome.retryAfterMs };
-    return [entry('throttled', { ...status, ...reason, ...pause, durationMs })];
+    return entry('throttled', { ...status, ...reason, ...pause, durationMs });
   }
-  const attempted = entry('attempted', { outcome: outcome.outcome, ...status, ...reason, durationMs });
+  const attempt = attemptOf(judgement);
   switch (settlement.state) {
-    case 'delivered':
-      return [attempted, entry('delivered')];
     case 'retrying':
-      return [attempted, entry('retrying', { nextAt: toRfc3339(settlement.dueAt) })];
+      return entry('retrying', { nextAt: toRfc3339(settlement.dueAt) }, attempt);
     case 'dead':
-      return [attempted, entry('dead', reason)];
+      return entry('dead', reason, attempt);
     default:
-      return [attempted];
+      return entry('attempted', attempt);
   }
 };
 
-const deadFact = ({ delivery, outcome, durationMs, settlement }: Judgement, past: DeliveryPast | undefined): OwnFact => {
-  const last = {
-    at: toRfc3339(settlement.updatedAt),
-    outcome: outcome.outcome,
-    ...(outcome.status === undefined ? {} : { status: outcome.status }),
-    ...(settlement.reason === null ? {} : { reason: settlement.reason }),
-    durationMs,
-  };
+const deadFact = (judgement: Judgement, past: DeliveryPast | undefined): OwnFact => {
+  const { delivery, settlement } = judgement;
+  const last = { at: toRfc3339(settlement.updatedAt), ...attemptOf(judgement) };
   const { eventId = delivery.factId, attempts = [] } = past ?? {};
   return {
     tenantId: delivery.tenantId,
@@ -153,9 +170,9 @@ export const releaseWrites = (
 ): Write[] => {
   if (released.length === 0) return [];
   return [
-    deliveries.settleDeliveries(
+    ...deliveries.settleDeliveries(
       released.map((delivery) => ({
-        id: delivery.id,
+        position: delivery.position,
         state: openStateOf(delivery),
         queue: delivery.queue,
         dueAt: delivery.dueAt,

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Database, RepeatedStatement, Trx, Write } from '../../database/database.ts';
+import { asRow, elementsOf } from '../../database/dialect.ts';
 import type { FactRow, FactStateRow } from '../../database/tables.ts';
 import { slot, template } from '../../database/template.ts';
 import type { Caller, TenantScope } from '../../foundation/caller.ts';
@@ -56,6 +57,9 @@ export const valuesOf = (event: IncomingEvent, isOwn: boolean): FactValues => ({
   content: event.content,
 });
 
+/** What a lane sends of a fact, and needs to send it. */
+export type FactToSend = Pick<StoredFact, 'id' | 'eventId' | 'type' | 'receivedAt' | 'traceparent' | 'tracestate' | 'content'>;
+
 /** A fact without its content, which may be large. */
 export type FactHead = Omit<StoredFact, 'content'>;
 
@@ -88,6 +92,8 @@ const headColumns = [
   'facts.tracestate',
 ] as const;
 const state = sql<FactState>`coalesce("factStates"."state", 'accepted')`.as('state');
+
+const toSendColumns = ['id', 'eventId', 'type', 'receivedAt', 'traceparent', 'tracestate'] as const satisfies (keyof FactToSend)[];
 
 export const createEventStore = (database: Database) => {
   const { build, read } = database;
@@ -201,10 +207,17 @@ export const createEventStore = (database: Database) => {
       return new Map(rows.map((row) => [row.id, row]));
     },
 
-    /** For acts that were given the ids by this tenant's own rows: lanes and the live view. */
-    async findFacts(factIds: readonly string[]): Promise<ReadonlyMap<string, StoredFact>> {
-      const rows = factIds.length === 0 ? [] : await whole().where('facts.id', 'in', factIds).execute();
-      return new Map(rows.map((row) => [row.id, row]));
+    /** By their positions, for lanes, which have them from this tenant's own deliveries. One that is gone is not among them. */
+    async findFacts(positions: readonly number[]): Promise<ReadonlyMap<number, FactToSend>> {
+      if (positions.length === 0) return new Map();
+      const rows = await read
+        .selectFrom('facts')
+        .select(['position', asRow(toSendColumns), 'content'])
+        .where('position', 'in', sql<number>`(select "value" from ${elementsOf(JSON.stringify(positions))})`)
+        .execute();
+      return new Map(
+        rows.map(({ position, row, content }) => [position, { ...(JSON.parse(row) as Omit<FactToSend, 'content'>), content }]),
+      ); // as selected
     },
 
     /** Inside a transaction: nothing is written meanwhile. */

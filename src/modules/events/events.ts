@@ -7,12 +7,12 @@ import type { Bell } from '../../foundation/work.ts';
 import type { FactWriter, Intake, IntakeReceipt } from '../../intake/intake.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { EventIn } from './event-form.ts';
-import { createEventStore, type FactHead, type StoredFact, valuesOf } from './event-store.ts';
+import { createEventStore, type FactHead, type FactToSend, type StoredFact, valuesOf } from './event-store.ts';
 import { createEventWriter } from './event-writer.ts';
 import type { OwnFact } from './own-facts.ts';
 import { createRoutingStore, type FactProgress, type WantedFact, type Wave } from './routing-store.ts';
 
-export type { EventFilter, StoredFact } from './event-store.ts';
+export type { EventFilter, FactToSend, StoredFact } from './event-store.ts';
 export { createEventTraceStore } from './event-trace-store.ts';
 export { isReservedType, type OwnFact, ownFactTypes } from './own-facts.ts';
 export type { FactProgress, WantedFact } from './routing-store.ts';
@@ -52,7 +52,7 @@ export interface Events {
   /** The writes that count finished or reopened deliveries into the state of their facts. */
   settled(progress: readonly FactProgress[]): Write[];
   /** With their contents, which may be large: not more than are about to be sent. */
-  facts(factIds: readonly string[]): Promise<ReadonlyMap<string, StoredFact>>;
+  facts(positions: readonly number[]): Promise<ReadonlyMap<number, FactToSend>>;
   heads(factIds: readonly string[]): Promise<ReadonlyMap<string, FactHead>>;
   newestPosition(trx: Trx): Promise<number>;
   /** How many events came in and how many of them were fanned out. */

@@ -31,12 +31,15 @@ const entriesInPage = 1_000;
 
 export const placePattern = '^[0-9]{1,15}-[0-9]{1,15}-[0-9]{1,15}$';
 
-export const placeText = ({ accepted, routed, seq }: FeedPlace): string => `${accepted}-${routed}-${seq}`;
+/** Entries may lie half a step apart, and what viewers see is whole. */
+const placesInStep = 2;
+
+export const placeText = ({ accepted, routed, seq }: FeedPlace): string => `${accepted}-${routed}-${seq * placesInStep}`;
 
 /** The place that a text of `placePattern` names. */
 export const placeOf = (text: string): FeedPlace => {
   const [accepted = 0, routed = 0, seq = 0] = text.split('-').map(Number);
-  return { accepted, routed, seq };
+  return { accepted, routed, seq: seq / placesInStep };
 };
 
 interface Step {
@@ -78,7 +81,7 @@ export const createLiveFeed = ({ trace, eventTrace, events }: { trace: Trace; ev
 
   async after(place: FeedPlace): Promise<FeedPage> {
     // Read from the last step to the first, so that of a step that was read the ones before it were read as well.
-    const told = await trace.after(place.seq, entriesInPage);
+    const told = (await trace.after(place.seq, entriesInPage)).filter(({ seq }) => seq > place.seq);
     const routed = await eventTrace.routedAfter(place.routed, entriesInPage);
     const accepted = await eventTrace.acceptedAfter(place.accepted, entriesInPage);
     const heads = await events.heads([
@@ -109,6 +112,6 @@ export const createLiveFeed = ({ trace, eventTrace, events }: { trace: Trace; ev
       const fact = heads.get(entry.subject);
       return fact ? [{ entry, fact, place: at }] : [];
     });
-    return { entries, place: reached, hasMore: [told, routed, accepted].some(({ length }) => length === entriesInPage) };
+    return { entries, place: reached, hasMore: [told, routed, accepted].some(({ length }) => length >= entriesInPage) };
   },
 });

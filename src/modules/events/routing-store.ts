@@ -1,5 +1,6 @@
 import { type ExpressionBuilder, sql } from 'kysely';
 import type { Database, Write } from '../../database/database.ts';
+import { elementsOf } from '../../database/dialect.ts';
 import type { FactRow, FactStateRow, Tables } from '../../database/tables.ts';
 import { slot, template } from '../../database/template.ts';
 import type { TenantScope } from '../../foundation/caller.ts';
@@ -30,12 +31,15 @@ export interface WantedFact {
 
 /** How the deliveries of a fact changed, to be counted into its state. */
 export interface FactProgress {
-  readonly factId: string;
+  readonly factPosition: number;
   /** Change of the number of unfinished deliveries. */
   readonly open: number;
   /** Change of the number of deliveries that are dead or parked. */
   readonly stuck: number;
 }
+
+/** The most frequent progress by far: one delivery less, and it was delivered. */
+const isDelivered = ({ open, stuck }: FactProgress): boolean => open === -1 && stuck === 0;
 
 type State = FactStateRow['state'];
 type CountName = Tables['factCounts']['name'];
@@ -80,7 +84,23 @@ export const createRoutingStore = ({ build, read }: Database) => {
     build
       .updateTable('factStates')
       .set((eb) => ({ openDeliveries: added(eb, 'openDeliveries'), stuckDeliveries: added(eb, 'stuckDeliveries'), state: newState(eb) }))
-      .where('position', '=', (eb) => eb.selectFrom('facts').select('facts.position').where('facts.id', '=', slot<string>('factId'))),
+      .where('position', '=', slot<number>('factPosition')),
+  );
+  const settleDelivered = template<{ positions: string }>(
+    build
+      .updateTable('factStates')
+      .set((eb) => ({
+        openDeliveries: eb('openDeliveries', '-', 1),
+        state: eb
+          .case()
+          .when('openDeliveries', '>', 1)
+          .then(sql.lit<State>('waiting'))
+          .when('stuckDeliveries', '>', 0)
+          .then(sql.lit<State>('dead'))
+          .else(sql.lit<State>('delivered'))
+          .end(),
+      }))
+      .where('position', 'in', sql<number>`(select "value" from ${elementsOf(slot<string>('positions'))})`),
   );
   const addToCount = template<{ tenantId: string; name: CountName; amount: number }>(
     build
@@ -139,7 +159,17 @@ export const createRoutingStore = ({ build, read }: Database) => {
       ];
     },
 
-    settleFacts: (progress: readonly FactProgress[]): Write[] => (progress.length === 0 ? [] : [settleState.rows(progress)]),
+    /** Those that lost one delivery, which was delivered, are changed in one statement; each counts once, since a target gets a fact once. */
+    settleFacts(progress: readonly FactProgress[]): Write[] {
+      const delivered = progress.filter(isDelivered).map(({ factPosition }) => factPosition);
+      const others = progress.filter((one) => !isDelivered(one));
+      return [
+        ...(delivered.length === 0
+          ? []
+          : [{ ...settleDelivered.row({ positions: JSON.stringify(delivered) }), mustChange: delivered.length }]),
+        ...(others.length === 0 ? [] : [settleState.rows(others)]),
+      ];
+    },
 
     addToCounts: (counts: readonly { tenantId: string; name: CountName; amount: number }[]): Write[] =>
       counts.length === 0 ? [] : [addToCount.rows(counts)],

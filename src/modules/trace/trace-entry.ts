@@ -52,12 +52,14 @@ export interface TraceEntryIn {
   readonly who?: string | undefined;
   readonly place?: string | undefined;
   readonly detail?: object | undefined;
+  /** The try that it came of: told as an entry `attempted` right before it. The two share a row, since most tries end a delivery. */
+  readonly attempt?: object | undefined;
 }
 
 /** An entry as it is read. */
 export type KeptEntry = Omit<TraceEntryRow, 'seq'>;
 
-/** An entry as it stands in the table of entries. */
+/** An entry of the table of entries. `seq` orders all of them; that of a try which shares a row lies half a step before its outcome's. */
 export type StoredEntry = KeptEntry & { readonly seq: number };
 
 /**
@@ -70,3 +72,30 @@ export interface EntrySource {
   /** What the request brought about, in order. */
   ofRequest(scope: TenantScope, requestId: string): Promise<readonly KeptEntry[]>;
 }
+
+/** An event was delivered at the end of a try. */
+export interface DeliveredEntryIn {
+  readonly subject: string;
+  readonly deliveryId: string;
+  readonly at: number;
+  readonly attempt: object;
+}
+
+/** What an entry's detail is in its row. */
+export const detailJsonOf = ({ attempt, detail }: Pick<TraceEntryIn, 'attempt' | 'detail'>): string | null => {
+  if (attempt !== undefined) return JSON.stringify({ attempt, ...detail });
+  return detail === undefined ? null : JSON.stringify(detail);
+};
+
+const sharedRow = '{"attempt":';
+
+/** The entries that stand in the rows, in order. */
+export const entriesIn = (rows: readonly StoredEntry[]): StoredEntry[] =>
+  rows.flatMap((row) => {
+    if (!row.detailJson?.startsWith(sharedRow)) return row;
+    const { attempt, ...detail } = JSON.parse(row.detailJson) as { attempt: object }; // written by `detailJsonOf`
+    return [
+      { ...row, seq: row.seq - 0.5, what: 'attempted', detailJson: JSON.stringify(attempt) },
+      { ...row, detailJson: Object.keys(detail).length === 0 ? null : JSON.stringify(detail) },
+    ];
+  });

@@ -1,8 +1,17 @@
 import { sql } from 'kysely';
 import type { Database, RepeatedStatement, Write } from '../../database/database.ts';
+import { elementsOf } from '../../database/dialect.ts';
 import { slot, template } from '../../database/template.ts';
 import type { Caller, TenantScope } from '../../foundation/caller.ts';
-import type { EntrySource, KeptEntry, StoredEntry, TraceEntryIn } from './trace-entry.ts';
+import {
+  type DeliveredEntryIn,
+  detailJsonOf,
+  type EntrySource,
+  entriesIn,
+  type KeptEntry,
+  type StoredEntry,
+  type TraceEntryIn,
+} from './trace-entry.ts';
 
 /** An item's trace is short; a request may have touched many items. */
 const maxEntriesShown = 5_000;
@@ -18,7 +27,7 @@ const toRow = (entry: TraceEntryIn) => ({
   what: entry.what,
   who: entry.who ?? null,
   place: entry.place ?? null,
-  detailJson: entry.detail === undefined ? null : JSON.stringify(entry.detail),
+  detailJson: detailJsonOf(entry),
 });
 
 export const createTraceStore = (database: Database, source: EntrySource) => {
@@ -46,10 +55,36 @@ export const createTraceStore = (database: Database, source: EntrySource) => {
     const opened = await query.orderBy('seq', 'desc').limit(100).execute();
     return (opened.find(({ who }) => who === callerId) ?? opened[0])?.subject;
   };
+  const insertDelivered = template<{ tenantId: string; place: string; rows: string }>(
+    build
+      .insertInto('traceEntries')
+      .columns(['tenantId', 'subject', 'kind', 'deliveryId', 'at', 'what', 'place', 'detailJson'])
+      .expression((eb) =>
+        eb
+          .selectFrom(elementsOf(slot<string>('rows')).as('entries'))
+          .select([
+            sql.val(slot<string>('tenantId')).as('tenantId'),
+            sql<string>`"value" ->> 0`.as('subject'),
+            sql.lit('event').as('kind'),
+            sql<string>`"value" ->> 1`.as('deliveryId'),
+            sql<number>`"value" ->> 2`.as('at'),
+            sql.lit('delivered').as('what'),
+            sql.val(slot<string>('place')).as('place'),
+            sql<string>`"value" -> 3`.as('detailJson'),
+          ]),
+      ),
+  );
 
   return {
     /** One write with a row for each entry, in order; none for no entries. */
     insertEntries: (list: readonly TraceEntryIn[]): RepeatedStatement[] => (list.length === 0 ? [] : [insertEntry.rows(list.map(toRow))]),
+
+    /** The same entries as `insertEntries` would write, a third as dear: most of all entries are of this kind. None for no entries. */
+    insertDelivered: ({ tenantId, place }: { tenantId: string; place: string }, list: readonly DeliveredEntryIn[]): Write[] => {
+      if (list.length === 0) return [];
+      const rows = list.map(({ subject, deliveryId, at, attempt }) => [subject, deliveryId, at, { attempt }]);
+      return [insertDelivered.row({ tenantId, place, rows: JSON.stringify(rows) })];
+    },
 
     /**
      * The entries of the item, delivery or request that `id` names; of several events with this id the caller's own, else the newest. Ids of
@@ -57,15 +92,18 @@ export const createTraceStore = (database: Database, source: EntrySource) => {
      */
     async findEntries(caller: Caller, id: string): Promise<readonly KeptEntry[]> {
       const inTenant = () => read.selectFrom('traceEntries').selectAll().where('tenantId', '=', caller.tenantId);
-      const ofSubject = (subject: string) => inTenant().where('subject', '=', subject).orderBy('seq').limit(maxEntriesShown).execute();
+      type Column = 'subject' | 'deliveryId' | 'requestId';
+      const by = async (column: Column, value: string) =>
+        entriesIn(await inTenant().where(column, '=', value).orderBy('seq').limit(maxEntriesShown).execute());
+      const ofSubject = (subject: string) => by('subject', subject);
       const [kept, ofOurs] = await Promise.all([source.ofItem(caller, id), ofSubject(id)]);
       if (ofOurs.length > 0 && kept?.subject !== id) return ofOurs;
       if (kept) return [...kept.entries, ...(kept.subject === id ? ofOurs : await ofSubject(kept.subject))];
       const subject = await findSubject(caller, id);
       if (subject !== undefined) return await ofSubject(subject);
-      const ofDelivery = await inTenant().where('deliveryId', '=', id).orderBy('seq').limit(maxEntriesShown).execute();
+      const ofDelivery = await by('deliveryId', id);
       if (ofDelivery.length > 0) return ofDelivery;
-      const ofRequest = await inTenant().where('requestId', '=', id).orderBy('seq').limit(maxEntriesShown).execute();
+      const ofRequest = await by('requestId', id);
       return [...(await source.ofRequest(caller, id)), ...ofRequest].sort((one, other) => one.at - other.at);
     },
 
@@ -94,13 +132,13 @@ export const createTraceStore = (database: Database, source: EntrySource) => {
         .where('deliveryId', 'in', deliveryIds)
         .orderBy('seq')
         .execute();
-      for (const entry of entries) byDelivery.get(entry.deliveryId ?? '')?.push(entry);
+      for (const entry of entriesIn(entries)) byDelivery.get(entry.deliveryId ?? '')?.push(entry);
       return byDelivery;
     },
 
     /** For the live view, which shows each viewer its own tenant's entries only. */
-    entriesAfter: (seq: number, limit: number): Promise<readonly StoredEntry[]> =>
-      read.selectFrom('traceEntries').selectAll().where('seq', '>', seq).orderBy('seq').limit(limit).execute(),
+    entriesAfter: async (seq: number, limit: number): Promise<readonly StoredEntry[]> =>
+      entriesIn(await read.selectFrom('traceEntries').selectAll().where('seq', '>', seq).orderBy('seq').limit(limit).execute()),
 
     async newestSeq(): Promise<number> {
       const newest = await read.selectFrom('traceEntries').select('seq').orderBy('seq', 'desc').limit(1).executeTakeFirst();

@@ -3,7 +3,7 @@ import type { Caller, Scope, TenantScope } from '../../foundation/caller.ts';
 import { toRfc3339 } from '../../foundation/clock.ts';
 import { Problem } from '../../foundation/problem.ts';
 import { kindOf, stateOf } from './item-state.ts';
-import type { EntrySource, KeptEntry, StoredEntry, TraceEntryIn } from './trace-entry.ts';
+import type { DeliveredEntryIn, EntrySource, KeptEntry, StoredEntry, TraceEntryIn } from './trace-entry.ts';
 import { createTraceStore } from './trace-store.ts';
 
 /** One entry as callers see it. */
@@ -25,11 +25,13 @@ export interface ItemTrace {
 export interface Trace {
   /** One write with a row for each entry (none for an empty list), for the transaction of the change that they tell of. */
   entries(list: readonly TraceEntryIn[]): RepeatedStatement[];
+  /** The same for what was delivered to one place. */
+  delivered(to: { tenantId: string; place: string }, list: readonly DeliveredEntryIn[]): Write[];
   /** Everything that happened to an item, in order, as far as the caller may see it. Throws `not-found`. */
   get(caller: Caller, id: string): Promise<ItemTrace>;
   /** The entries of deliveries, by their id, in order. */
   ofDeliveries(scope: TenantScope, deliveryIds: readonly string[]): Promise<ReadonlyMap<string, readonly StoredEntry[]>>;
-  /** Entries of all tenants behind `seq`, oldest first, at most `limit`: the feed of the live view. */
+  /** Entries of all tenants behind `seq`, oldest first, from at most `limit` rows: the feed of the live view. */
   after(seq: number, limit: number): Promise<readonly StoredEntry[]>;
   newestSeq(): Promise<number>;
   /** Removes the entries of these items; for retention. */
@@ -72,6 +74,7 @@ export const createTrace = ({ database, source = noSource }: { database: Databas
   const store = createTraceStore(database, source);
   return {
     entries: store.insertEntries,
+    delivered: store.insertDelivered,
     async get(caller, id) {
       const inTenant = (await store.findEntries(caller, id)).filter((entry) => maySee(caller, entry));
       const isElsewhere = inTenant.length === 0 && caller.scopes.has('tenants:manage');

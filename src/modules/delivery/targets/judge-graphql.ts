@@ -91,10 +91,10 @@ const judgeSuccess = (answer: GraphqlAnswer | undefined, { status, brokenOff }: 
 /** Judges an answer to a GraphQL mutation. `at` is the time of the try in milliseconds since 1970. */
 export const judgeGraphql = (reply: Reply, at: number): Judged => {
   if (reply.status === undefined) return { outcome: 'failed', reason: tidyReason(reply.reason) };
-  const { status, headers, body } = reply;
+  const { status, body } = reply; // the headers are read only where they count
   const answer = readAnswer(body);
   // Servers throttle with all kinds of statuses: the code counts, also on a 400 that would otherwise be the item's fault.
   const throttling = answer?.errors.find(({ code }) => throttlingCode.test(code));
-  if (throttling !== undefined) return withBody(throttled(status, headers, at, tidyReason(throttling.message)), body);
-  return withBody(status < 300 ? judgeSuccess(answer, reply) : judgeStatus(status, headers, at, answer?.errors[0]?.message), body);
+  if (throttling !== undefined) return withBody(throttled(status, reply.headers, at, tidyReason(throttling.message)), body);
+  return withBody(status < 300 ? judgeSuccess(answer, reply) : judgeStatus(status, reply.headers, at, answer?.errors[0]?.message), body);
 };

@@ -1,32 +1,16 @@
 import type { LookupAddress } from 'node:dns';
 import { lookup as lookupName } from 'node:dns/promises';
-import type { IncomingHttpHeaders } from 'node:http';
 import { createRequire } from 'node:module';
 import { isIP, type LookupFunction, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Agent, buildConnector, Dispatcher } from 'undici';
-import { type Bag, createBag, type InBag } from '../../../foundation/bag.ts';
+import type { Agent, buildConnector } from 'undici';
+import { createBag } from '../../../foundation/bag.ts';
 import { Problem } from '../../../foundation/problem.ts';
 import { createAddressRules } from './address-rules.ts';
-import { AddressRefused, failureOf } from './outbound-failure.ts';
+import { exchange, type OutboundRequest, type Reply, type Running } from './exchange.ts';
+import { AddressRefused } from './outbound-failure.ts';
 
-/** One POST to somewhere outside. */
-export interface OutboundRequest {
-  readonly url: URL;
-  readonly headers: Record<string, string>;
-  readonly body: string | Buffer;
-  /** For the whole of it: resolving, connecting, sending, reading. */
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal;
-  /** Called at most once, right before the first byte is written to a connected socket. */
-  onSent?(): void;
-}
-
-export type Reply =
-  /** A status arrived. `body` holds at most 64 KiB; `brokenOff` says why the rest of it is missing. */
-  | { status: number; headers: IncomingHttpHeaders; body: Buffer; brokenOff?: string }
-  /** None did. */
-  | { status?: never; reason: string };
+export type { OutboundRequest, Reply } from './exchange.ts';
 
 /** The only way out of the server to addresses that callers chose. */
 export interface Outbound {
@@ -47,7 +31,6 @@ export type ResolveName = (hostname: string) => Promise<LookupAddress[]>;
 // The client is loaded with the first request that goes out: a server should listen before it has read code that it does not need yet.
 const require = createRequire(import.meta.url);
 
-const maxBodyBytes = 64 * 1024;
 const maxHeaderBytes = 16 * 1024;
 const connectTimeoutMs = 10_000;
 const checkTimeoutMs = 2000;
@@ -181,69 +164,3 @@ const refusalOfName = async (hostname: string, allowedAddresses: ResolveName): P
   given.abort();
   return first;
 };
-
-/** A request under way. */
-interface Running extends InBag {
-  readonly signal: AbortSignal | undefined;
-  cutOff(reason: string): void;
-}
-
-/** One request and its answer. Settles once, at whatever comes first: the whole answer, too much of it, an error, the time limit, or being cut off. */
-const exchange = (agent: Dispatcher, running: Bag<Running>, request: OutboundRequest): Promise<Reply> =>
-  new Promise((resolve) => {
-    const { url, signal } = request;
-    let isSettled = false;
-    let controller: Dispatcher.DispatchController | undefined;
-    let status = 0;
-    let headers: IncomingHttpHeaders = {};
-    const chunks: Buffer[] = [];
-    let bodyBytes = 0;
-
-    const settle = (brokenOff: string | undefined) => {
-      if (isSettled) return;
-      isSettled = true;
-      clearTimeout(timer);
-      running.remove(entry);
-      const body = Buffer.concat(chunks).subarray(0, maxBodyBytes);
-      if (brokenOff === undefined) resolve({ status, headers, body });
-      else if (status !== 0) resolve({ status, headers, body, brokenOff });
-      else resolve({ reason: brokenOff });
-    };
-    /** Before a connection exists there is nothing to reset: the request is dropped as soon as it would be written. */
-    const cutOff = (reason: string) => {
-      settle(reason);
-      controller?.abort(new Error(reason));
-    };
-    const timer = setTimeout(() => cutOff(`No whole answer came within ${request.timeoutMs} ms.`), request.timeoutMs);
-
-    const entry: Running = { signal, cutOff, place: 0 };
-    running.add(entry);
-    if (signal?.aborted) return cutOff('The try was cut off.');
-
-    agent.dispatch(
-      { origin: url.origin, path: url.pathname + url.search, method: 'POST', headers: request.headers, body: request.body },
-      {
-        onRequestStart(started) {
-          controller = started;
-          if (isSettled) started.abort(new Error('settled before it was sent'));
-          else request.onSent?.();
-        },
-        onResponseStart(_controller, statusCode, answerHeaders) {
-          if (statusCode < 200) return; // informational: the answer is still to come
-          status = statusCode;
-          headers = answerHeaders;
-        },
-        onResponseData(_controller, chunk) {
-          chunks.push(chunk);
-          bodyBytes += chunk.length;
-          if (bodyBytes > maxBodyBytes) cutOff('The answer is larger than 64 KiB.');
-        },
-        onResponseEnd() {
-          settle(undefined);
-        },
-        onResponseError(_controller, error) {
-          settle(failureOf(error, url.host));
-        },
-      },
-    );
-  });
