@@ -18,7 +18,6 @@ const codesOfKinds: Partial<Record<ProblemKind, OauthErrorCode>> = {
   'not-allowed': 'insufficient_scope',
   unconfirmed: 'access_denied',
   'tenant-suspended': 'access_denied',
-  'not-through-edge': 'access_denied',
   'too-many': 'slow_down',
   internal: 'server_error',
   unavailable: 'temporarily_unavailable',

@@ -47,7 +47,7 @@ test('unknown, wrong, missing and malformed proofs are all the same refusal', as
 });
 
 test('ten wrong secrets lock the client for that address, also for the right one, and for signing in', async (context) => {
-  const { givenClient, credentials, token, signIn } = await givenOauth(context);
+  const { givenClient, credentials, token, introspect, revoke, signIn } = await givenOauth(context);
   const client = await givenClient(['events:send']);
   for (let tries = 0; tries < nameLimit.limit; tries += 1) {
     assert.equal((await token({ ...grant, client_id: client.authId, client_secret: 'wrong' })).status, 401);
@@ -57,6 +57,7 @@ test('ten wrong secrets lock the client for that address, also for the right one
   assert.equal(refused.body.error, 'slow_down');
   assert.ok(Number(refused.headers.get('retry-after')) > 0);
   assert.ok(refused.headers.get('ratelimit'));
+  for (const ask of [introspect, revoke]) assert.equal((await ask('x', client.fields)).body.error, 'slow_down');
   assert.equal((await signIn({ method: 'secret', authId: client.authId, secret: client.secret })).status, 429);
   assert.equal((await credentials(client, {}, { from: '198.51.100.7' })).status, 200);
 });

@@ -35,7 +35,7 @@ const given = () => {
   const key = newKey('key_1', clock.now() + 86_400_000);
   const list = [key];
   const keys = { current: () => list.at(-1) ?? key, all: () => list };
-  const open = (issuer: string, lifeMs = ttlMs) => createAccessTokens({ keys, clock, issuer, ttlMs: lifeMs });
+  const open = (issuer: string | undefined, lifeMs = ttlMs) => createAccessTokens({ keys, clock, issuer, ttlMs: lifeMs });
   const tokens = open('https://entrepot.example');
   const claims = () => {
     const iat = Math.floor(clock.now() / 1000);
@@ -82,6 +82,24 @@ test('a token proves who it was issued to, with the claims that others can read'
     scope: 'events:send trace:read',
     sid: 'ses_1',
   });
+});
+
+test('without an issuer in the settings a token names the address that its session was opened at, and is ours by its session', () => {
+  const { open, tokens } = given();
+  const anywhere = open(undefined);
+  const issuerOf = (token: string) => fromPart(token.split('.')[1]).iss;
+  const { token } = anywhere.issue(caller, { issuer: 'http://127.0.0.1:8080', clientId: 'auth_1' });
+  assert.equal(issuerOf(token), 'http://127.0.0.1:8080');
+  assert.equal(fromPart(token.split('.')[1]).client_id, 'auth_1');
+  assert.deepEqual(anywhere.verify(token).caller, caller);
+  assert.equal(issuerOf(anywhere.issue(caller).token), 'entrepot');
+  assert.equal(issuerOf(tokens.issue(caller, { issuer: 'http://127.0.0.1:8080' }).token), 'https://entrepot.example');
+
+  const foreign = (claims: object) => ['e30', toPart(claims), 'x'].join('.');
+  assert.ok(anywhere.namesOurIssuer(foreign({ aud: 'entrepot', sid: 'ses_1' })));
+  for (const claims of [{}, { iss: 'https://elsewhere.example', aud: 'entrepot' }, { aud: 'entrepot', sid: 'x' }, { sid: 'ses_1' }]) {
+    assert.ok(!anywhere.namesOurIssuer(foreign(claims)), JSON.stringify(claims));
+  }
 });
 
 test('a token with our header and claims is good, so that what follows fails for the reason it names', () => {
