@@ -82,6 +82,8 @@ export const createSetUp = ({
       const right = await guessing.guard({ name: 'set-up', address: origin.address, tell }, async () =>
         (await isRightToken(token)) ? { token } : undefined,
       );
+      // Somebody may have used it while this one looked.
+      if (!right && (await store.hasOperator())) throw alreadySetUp();
       if (!right) throw new Problem('bad-credentials', 'The set-up token is wrong, used, or replaced by a later start.');
       const { person, writes } = await makeOperator({ username, password }, origin);
       try {
