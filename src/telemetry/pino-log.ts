@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { type DestinationStream, type Level, type Logger, pino, stdSerializers } from 'pino';
-import { toRfc3339 } from '../foundation/clock.ts';
+import { createClock, toRfc3339 } from '../foundation/clock.ts';
 import type { Log } from '../foundation/log.ts';
 import { openBatchedOutput } from './batched-output.ts';
 
@@ -37,6 +37,7 @@ export interface LogOptions {
  * the process write what is waiting at once; `flush` does it by hand and returns when it is written.
  */
 export const createLog = ({ level, pretty, replica, destination }: LogOptions): Log & { flush(): void } => {
+  const clock = createClock();
   const output =
     destination ?? (pretty ? openTerminal() : undefined) ?? openBatchedOutput(1, (dropped) => log.warn({ dropped }, 'log.dropped'));
   const log: Logger = pino(
@@ -44,7 +45,7 @@ export const createLog = ({ level, pretty, replica, destination }: LogOptions): 
       level,
       base: { replica },
       messageKey: 'message',
-      timestamp: () => `,"time":"${toRfc3339(Date.now())}"`,
+      timestamp: () => `,"time":"${toRfc3339(clock.now())}"`,
       formatters: { level: (label) => ({ level: label }), log: (fields) => hideSecrets(fields, 0) },
       serializers: { err: (error: unknown) => hideSecrets(describeError(error), 0) },
     },
