@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
-import { type DestinationStream, type Level, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
+import { type DestinationStream, type Level, type Logger, pino, stdSerializers } from 'pino';
+import { createClock, toRfc3339 } from '../foundation/clock.ts';
 import type { Log } from '../foundation/log.ts';
 import { openBatchedOutput } from './batched-output.ts';
 
@@ -36,6 +37,7 @@ export interface LogOptions {
  * the process write what is waiting at once; `flush` does it by hand and returns when it is written.
  */
 export const createLog = ({ level, pretty, replica, destination }: LogOptions): Log & { flush(): void } => {
+  const clock = createClock();
   const output =
     destination ?? (pretty ? openTerminal() : undefined) ?? openBatchedOutput(1, (dropped) => log.warn({ dropped }, 'log.dropped'));
   const log: Logger = pino(
@@ -43,7 +45,7 @@ export const createLog = ({ level, pretty, replica, destination }: LogOptions): 
       level,
       base: { replica },
       messageKey: 'message',
-      timestamp: stdTimeFunctions.isoTime,
+      timestamp: () => `,"time":"${toRfc3339(clock.now())}"`,
       formatters: { level: (label) => ({ level: label }), log: (fields) => hideSecrets(fields, 0) },
       serializers: { err: (error: unknown) => hideSecrets(describeError(error), 0) },
     },
@@ -52,7 +54,7 @@ export const createLog = ({ level, pretty, replica, destination }: LogOptions): 
   return {
     debug: (fields, message) => log.debug(fields, message),
     info: (fields, message) => {
-      const line = log.isLevelEnabled('info') ? plainLine(replica, fields, message) : undefined;
+      const line = log.isLevelEnabled('info') ? plainLine({ replica, now: clock.now() }, fields, message) : undefined;
       if (line === undefined) log.info(fields, message);
       else output.write(line);
     },
@@ -69,11 +71,11 @@ export const createLog = ({ level, pretty, replica, destination }: LogOptions): 
  * The line that pino would print, made in half the time: of each request and each try of a delivery there is one. `undefined` for what
  * only pino can print: errors, cycles, big integers.
  */
-const plainLine = (replica: string, fields: object, message: string): string | undefined => {
+const plainLine = (from: { replica: string; now: number }, fields: object, message: string): string | undefined => {
   if (fields instanceof Error || 'err' in fields) return undefined;
   try {
-    const text = JSON.stringify({ replica, ...hideSecrets(fields, 0), message });
-    return `{"level":"info"${stdTimeFunctions.isoTime()},${text.slice(1)}\n`;
+    const text = JSON.stringify({ replica: from.replica, ...hideSecrets(fields, 0), message });
+    return `{"level":"info","time":"${toRfc3339(from.now)}",${text.slice(1)}\n`;
   } catch {
     return undefined;
   }
