@@ -73,6 +73,9 @@ const manySending = 16;
 /** Where slots are far apart, or few are in a window, a timer's lateness would be felt; elsewhere the grid makes up for it. */
 const isToBeMetExactly = ({ requests, intervalMs }: Rate) => intervalMs / requests >= exactFromSpacingMs || intervalMs < exactToIntervalMs;
 
+/** Of what was claimed together. */
+const queueOrder: Readonly<Record<StoredDelivery['queue'], number>> = { live: 0, retry: 1, replay: 2 };
+
 /** The event as the target wants it, or why there is none. */
 type Shaped = { readonly content: string } | { readonly reason: string } | { readonly isLater: true };
 
@@ -141,7 +144,7 @@ export const startLane = (target: TargetRecord, sink: Target, lease: Lease, need
     });
     const rows = deliveries.claimedIn(result);
     for (const { id } of rows) inHand.add(id);
-    return rows.toSorted((one, other) => one.position - other.position);
+    return rows.toSorted((one, other) => queueOrder[one.queue] - queueOrder[other.queue] || one.position - other.position);
   };
 
   const isOutdated = async (): Promise<boolean> => {
