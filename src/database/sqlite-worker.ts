@@ -65,8 +65,9 @@ const runWrites = (writes: readonly Write[]): WriteResult[] => {
     const rows: Record<string, unknown>[] = [];
     const unchanged: number[] = [];
     let changes = 0;
-    for (const [index, values] of ('rows' in write ? write.rows : [write.parameters]).entries()) {
-      const one = condition === undefined || condition[index] ? runOne(statement, values) : nothingDone;
+    const list = 'rows' in write ? write.rows : [write.parameters];
+    for (let index = 0; index < list.length; index += 1) {
+      const one = condition === undefined || condition[index] ? runOne(statement, list[index] ?? []) : nothingDone;
       changed.push(one.changes > 0);
       if (one.changes === 0) unchanged.push(index);
       changes += one.changes;

@@ -80,10 +80,18 @@ export const mergeFields = (text: string, fields: Readonly<Record<string, unknow
   return objectText(members);
 };
 
-/** How many levels of objects and arrays a parsed value has, counted up to `limit + 1`. */
+/** Whether a value that JSON.parse made has more levels of objects and arrays than `limit`. Every body is looked through: nothing is made for it. */
 export const isDeeperThan = (value: unknown, limit: number): boolean => {
   if (typeof value !== 'object' || value === null) return false;
   if (limit === 0) return true;
-  for (const child of Array.isArray(value) ? value : Object.values(value)) if (isDeeperThan(child, limit - 1)) return true;
+  if (Array.isArray(value)) {
+    for (const child of value) if (typeof child === 'object' && isDeeperThan(child, limit - 1)) return true;
+    return false;
+  }
+  const members = value as Record<string, unknown>; // parsed, so all that it has is its own
+  for (const name in members) {
+    const child = members[name];
+    if (typeof child === 'object' && isDeeperThan(child, limit - 1)) return true;
+  }
   return false;
 };
