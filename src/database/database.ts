@@ -48,8 +48,11 @@ export interface Database {
   readonly build: Kysely<Tables>;
   /** Carries out all writes in order in one transaction. Resolves when they would survive a power cut; many acts share one commit. */
   write(writes: readonly Write[]): Promise<readonly WriteResult[]>;
-  /** Runs `act` in a transaction; commits durably when it resolves, undoes everything when it rejects. */
-  transaction<T>(act: (trx: Trx) => Promise<T>): Promise<T>;
+  /**
+   * Runs `act` in a transaction; commits durably when it resolves, undoes everything when it rejects, and when it takes longer than `limitMs`
+   * (10 s unless given).
+   */
+  transaction<T>(act: (trx: Trx) => Promise<T>, limits?: { readonly limitMs: number }): Promise<T>;
   /** Resolves when the database answers both a read and a write; rejects with the reason. */
   check(): Promise<void>;
   /** Lets running acts end, then closes. */

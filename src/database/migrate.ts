@@ -1,4 +1,4 @@
-import type { Database } from './database.ts';
+import type { Database, Trx } from './database.ts';
 import { migration0001 } from './migrations/0001-first.ts';
 import { migration0002 } from './migrations/0002-identity.ts';
 import { migration0003 } from './migrations/0003-facts-once-written.ts';
@@ -19,9 +19,12 @@ export class DataIsNewer extends Error {
   }
 }
 
+/** A step may have to move all that was ever written, and nobody is served before it is done. */
+const limitMs = 6 * 60 * 60 * 1000;
+
 /** Brings the schema to the newest version in one transaction, so a second start waits for the first and finds nothing to do. */
 export const migrate = async (database: Database, now: number): Promise<void> => {
-  await database.transaction(async ({ query, run }) => {
+  const act = async ({ query, run }: Trx) => {
     await run([
       {
         sql: 'CREATE TABLE IF NOT EXISTS "migrations" ("version" INTEGER PRIMARY KEY, "name" TEXT NOT NULL, "appliedAt" INTEGER NOT NULL)',
@@ -39,5 +42,6 @@ export const migrate = async (database: Database, now: number): Promise<void> =>
       await run(statements.map((sql) => ({ sql, parameters: [] })));
       await query.insertInto('migrations').values({ version, name, appliedAt: now }).execute();
     }
-  });
+  };
+  await database.transaction(act, { limitMs });
 };

@@ -12,7 +12,7 @@ import { Unavailable } from '../foundation/problem.ts';
 import { claimDataFolder, DataFolderInUse } from './data-folder.ts';
 import { databaseContract } from './database.contract.ts';
 import type { Database } from './database.ts';
-import { DataIsNewer } from './migrate.ts';
+import { DataIsNewer, migrate } from './migrate.ts';
 import { openDatabase } from './open-database.ts';
 import { openSqlite } from './sqlite.ts';
 
@@ -87,6 +87,17 @@ suite('the embedded database', () => {
     await new Promise((resolve) => setTimeout(resolve, 500));
     assert.ok(isLateRefused);
     assert.deepEqual(await tokens(database), ['next']);
+  });
+
+  test('the schema is brought up to date however long that takes', async (context) => {
+    const database = await openSqlite(join(await givenFolder(context), 'old.db'), { transactionLimitMs: 1 });
+    context.after(() => database.close());
+    await assert.rejects(
+      database.transaction(() => new Promise((resolve) => setTimeout(resolve, 100))),
+      Unavailable,
+    );
+    await migrate(database, 1);
+    assert.deepEqual(await tokens(database), []);
   });
 
   test('a thread that dies fails what it was doing, and another takes its place', async (context) => {

@@ -115,7 +115,7 @@ export const openSqlite = async (
     pump();
   };
 
-  const inTransaction = async <T>(act: (trx: Trx) => Promise<T>): Promise<T> => {
+  const inTransaction = async <T>(act: (trx: Trx) => Promise<T>, limitMs: number): Promise<T> => {
     let isOpen = true;
     const run = async (writes: readonly Write[]) => {
       if (!isOpen) throw new Error('The transaction is over.');
@@ -127,7 +127,7 @@ export const openSqlite = async (
     });
     await writer.call({ kind: 'begin' });
     try {
-      const result = await within(transactionLimitMs, act({ query, run }));
+      const result = await within(limitMs, act({ query, run }));
       isOpen = false;
       await writer.call({ kind: 'commit' });
       return result;
@@ -173,7 +173,8 @@ export const openSqlite = async (
     read,
     build: buildOnly(),
     write,
-    transaction: (act) => new Promise((resolve, reject) => enqueue({ run: () => inTransaction(act).then(resolve, reject) })),
+    transaction: (act, { limitMs } = { limitMs: transactionLimitMs }) =>
+      new Promise((resolve, reject) => enqueue({ run: () => inTransaction(act, limitMs).then(resolve, reject) })),
     async check() {
       await readFrom().rows({ kind: 'query', sql: 'SELECT 1', parameters: [] });
       await write([{ sql: 'UPDATE "migrations" SET "version" = "version" WHERE "version" = 1', parameters: [] }]);

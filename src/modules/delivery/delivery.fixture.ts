@@ -100,7 +100,7 @@ const cuttable = (database: Database) => {
   const cut: Database = {
     ...database,
     write: (writes) => pass(() => database.write(writes)),
-    transaction: (act) => pass(() => database.transaction(act)),
+    transaction: (act, limits) => pass(() => database.transaction(act, limits)),
   };
   return { database: cut, line };
 };
