@@ -75,7 +75,7 @@ test('what is open for a target when it is deleted is parked, also what was unde
 });
 
 test('a target that answers 410 while the database is locked is paused afterwards, and goes on when it is resumed', async (context) => {
-  const scene = await given(context, { answer: () => ({ status: 410, afterMs: 300 }) });
+  const scene = await given(context, { answer: () => ({ status: 410, afterMs: 2_000 }) });
   const { id } = await scene.target({ kind: 'webhook' });
   for (let number = 0; number < 20; number += 1) await scene.send(`e${number}`);
   await scene.receiver.waitFor(1);
