@@ -91,6 +91,11 @@ test('what was acknowledged outlives 20 kills and 4 stops under load, and is del
     const from = new Date(Date.now() - 1_000).toISOString();
     const senders = startSenders({ server, sources, ledger, label: `round${round}`, pauseMs: 20 });
     context.after(senders.stop);
+    // At a random moment, but not before there is something to lose, however busy the machine is.
+    await eventually(
+      async () => ledger.acknowledged.size,
+      (size) => size > before.size,
+    );
     await sleep(300 + Math.random() * 500);
     await end(senders.stop);
     const acknowledged = new Set([...ledger.acknowledged.keys()].filter((id) => !before.has(id)));
