@@ -186,8 +186,8 @@ export const openKeys = async (settings: Settings, { secretKey }: { secretKey: S
 };
 
 const showDeliveries = (metrics: Metrics, counts: () => Promise<readonly { targetId: string; state: string; amount: number }[]>) => {
-  metrics.gauge({ name: 'entrepot_deliveries', help: 'Deliveries by target and state.', labels: ['target', 'state'] }, async (gauge) => {
-    for (const { targetId, state, amount } of await counts()) gauge.set(amount, { target: targetId, state });
+  metrics.gauge({ name: 'entrepot_deliveries', help: 'Deliveries by target and state.', labels: ['target', 'state'] }, async (set) => {
+    for (const { targetId, state, amount } of await counts()) set(amount, { target: targetId, state });
   });
 };
 

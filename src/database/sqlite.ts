@@ -16,7 +16,8 @@ const mostAhead = 1;
 /** … if they have so many rows: smaller ones had better share a commit with what comes meanwhile. */
 const worthGoingAhead = 24;
 const readerCount = 2;
-const busyReaderLoad = 4;
+/** Starting a thread takes as long as some hundred short queries: a few that wait for each other are no reason. */
+const busyReaderLoad = 32;
 const slowReadMs = 25;
 /** A reader beyond the first that was not needed for so long ends: it takes some 10 MiB. */
 const readerRestMs = 3_000;

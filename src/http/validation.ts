@@ -84,23 +84,27 @@ export interface Validation {
 export const createValidation = (): Validation => {
   const compiler = createCompilers();
   const waiting: { place: string; prepare: () => void }[] = [];
+  /** Many routes have parts of the same form: what is compiled for one serves all. */
+  const compiled = new Map<string, { readonly quick: Check; thorough?: Check }>();
 
   const compile: FastifySchemaCompiler<unknown> = ({ schema, method, url, httpPart }) => {
     const kind: Kind = httpPart === 'body' ? 'typed' : 'text';
-    let quick: Check | undefined;
-    let thorough: Check | undefined;
-    const prepare = (): Check => {
-      quick ??= compiler(kind, 'first').compile(schema as object);
-      return quick;
+    let both: { readonly quick: Check; thorough?: Check } | undefined;
+    const prepare = () => {
+      const text = `${kind} ${JSON.stringify(schema)}`;
+      both ??= compiled.get(text) ?? { quick: compiler(kind, 'first').compile(schema as object) };
+      compiled.set(text, both);
+      return both;
     };
     const check: Check = (value) => {
-      const isFit = prepare();
-      if (isFit(value)) return true;
-      check.errors = isFit.errors ?? [];
+      both ??= prepare();
+      const { quick } = both;
+      if (quick(value)) return true;
+      check.errors = quick.errors ?? [];
       if (!hasMoreValuesThan(mostValuesListed, value)) {
-        thorough ??= compiler(kind, 'all').compile(schema as object);
-        thorough(value);
-        check.errors = thorough.errors ?? check.errors;
+        both.thorough ??= compiler(kind, 'all').compile(schema as object);
+        both.thorough(value);
+        check.errors = both.thorough.errors ?? check.errors;
       }
       return false;
     };

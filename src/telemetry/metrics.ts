@@ -1,35 +1,23 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { createRequire } from 'node:module';
+import type { Registry } from 'prom-client';
 import { createRequestDurations } from './request-durations.ts';
 
 type Labels = Readonly<Record<string, string | number>>;
 
-/** What counts or measures something. Amounts are never negative for a counter. */
-export interface CounterMetric {
-  add(amount?: number, labels?: Labels): void;
-}
-export interface GaugeMetric {
-  set(value: number, labels?: Labels): void;
-  /** Forgets the series with these labels, e.g. those of a removed target. */
-  remove(labels: Labels): void;
-}
-export interface HistogramMetric {
-  observe(value: number, labels?: Labels): void;
-}
-
-/** How a metric is called (Prometheus' rules: base units, counters end in `_total`), what it tells, and the labels it has. */
+/** How a metric is called (Prometheus' rules: base units), what it tells, and the labels it has. */
 export interface MetricDescription {
   readonly name: string;
   readonly help: string;
   readonly labels?: readonly string[];
 }
 
+/** Sets one series of a gauge. */
+export type SetGauge = (value: number, labels?: Labels) => void;
+
 /** All figures of the process. Names are taken once: a second metric of a name is an error. */
 export interface Metrics {
-  counter(description: MetricDescription): CounterMetric;
-  /** `collect` sets the value whenever the figures are read, so that nothing has to be kept up to date in between. */
-  gauge(description: MetricDescription, collect?: (gauge: GaugeMetric) => void | Promise<void>): GaugeMetric;
-  /** `buckets` are upper bounds, ascending. */
-  histogram(description: MetricDescription & { readonly buckets: readonly number[] }): HistogramMetric;
+  /** `collect` sets all series whenever the figures are read, so that nothing has to be kept up to date in between. */
+  gauge(description: MetricDescription, collect: (set: SetGauge) => void | Promise<void>): void;
   /** Counts an answered request. */
   observe(route: string, method: string, status: number, ms: number): void;
   /** Everything in the Prometheus text format. */
@@ -37,32 +25,45 @@ export interface Metrics {
   readonly contentType: string;
 }
 
-export const createMetrics = (): Metrics => {
-  const registry = new Registry();
-  const registers = [registry];
-  collectDefaultMetrics({ register: registry });
+// Loaded when somebody asks for figures, since many instances have nobody who does.
+const require = createRequire(import.meta.url);
 
+type Register = (registry: Registry, promClient: typeof import('prom-client')) => void;
+
+export const createMetrics = (): Metrics => {
   const requests = createRequestDurations();
+  const registers = new Map<string, Register>();
+  let registry: Registry | undefined;
+
+  const open = (): Registry => {
+    const promClient = require('prom-client') as typeof import('prom-client');
+    const opened = new promClient.Registry();
+    promClient.collectDefaultMetrics({ register: opened });
+    for (const register of registers.values()) register(opened, promClient);
+    return opened;
+  };
 
   return {
-    counter({ name, help, labels = [] }) {
-      const counter = new Counter({ name, help, labelNames: [...labels], registers });
-      return { add: (amount = 1, given = {}) => counter.inc({ ...given }, amount) };
-    },
     gauge({ name, help, labels = [] }, collect) {
-      const gauge = new Gauge({ name, help, labelNames: [...labels], registers, ...(collect ? { collect: () => collect(metric) } : {}) });
-      const metric: GaugeMetric = {
-        set: (value, given = {}) => gauge.set({ ...given }, value),
-        remove: (given) => gauge.remove({ ...given }),
-      };
-      return metric;
-    },
-    histogram({ name, help, buckets, labels = [] }) {
-      const histogram = new Histogram({ name, help, labelNames: [...labels], buckets: [...buckets], registers });
-      return { observe: (value, given = {}) => histogram.observe({ ...given }, value) };
+      if (registry !== undefined || registers.has(name)) throw new Error(`The metric ${name} is there already, or comes too late.`);
+      registers.set(name, (opened, { Gauge }) => {
+        const gauge = new Gauge({
+          name,
+          help,
+          labelNames: [...labels],
+          registers: [opened],
+          async collect() {
+            gauge.reset(); // what is not told any more is gone
+            await collect((value, given = {}) => gauge.set({ ...given }, value));
+          },
+        });
+      });
     },
     observe: requests.observe,
-    text: async () => `${await registry.metrics()}\n${requests.text()}`,
-    contentType: registry.contentType,
+    async text() {
+      registry ??= open();
+      return `${await registry.metrics()}\n${requests.text()}`;
+    },
+    contentType: 'text/plain; version=0.0.4; charset=utf-8',
   };
 };
