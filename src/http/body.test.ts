@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Type } from 'typebox';
+import { formMediaType, readForm } from './form-body.ts';
 import { ask, exchange, startSampleServer } from './sample-server.ts';
 
 const json = { 'content-type': 'application/json' };
@@ -111,6 +113,17 @@ test('a body that comes in byte by byte is 408, and the connection ends', async 
   const head = 'POST /v1/echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n';
   const answer = await exchange(port, [head, ...' '.repeat(50)], { pauseMs: 20 });
   assert.match(answer, /^HTTP\/1\.1 408 [\s\S]*connection: close[\s\S]*"type":"\/problems\/timeout"/i);
+});
+
+test('a form that comes in byte by byte is 408 as well, although it never stalls', async (t) => {
+  const { port } = await startSampleServer(t, { requestTimeLimitMs: 300 }, (app) => {
+    const schema = { summary: 'Send a form', consumes: [formMediaType], response: { 200: Type.Unknown() } };
+    app.post('/form', { config: { access: 'public' }, schema }, async (request) => [...(await readForm(request)).keys()]);
+  });
+  const head = 'POST /form HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: ';
+  assert.match(await exchange(port, [`${head}3\r\n\r\na=b`]), /^HTTP\/1\.1 200 [\s\S]*\["a"\]$/);
+  const slow = await exchange(port, [`${head}100\r\n\r\n`, ...'a'.repeat(50)], { pauseMs: 20 });
+  assert.match(slow, /^HTTP\/1\.1 408 [\s\S]*"type":"\/problems\/timeout"/);
 });
 
 test('a body that is cut off leaves the server well', async (t) => {

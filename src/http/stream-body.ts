@@ -41,8 +41,16 @@ const guarded = (payload: IncomingMessage, limitMs: number): Readable => {
   return body;
 };
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** How long a body that is read as a whole may take to arrive. */
+    readonly bodyTimeLimitMs: number;
+  }
+}
+
 /** Takes every other type that a route declares, as a stream; types that it does not declare are 415. */
 export const addStreamBodies = (app: FastifyInstance, limitMs: number): void => {
+  app.decorate('bodyTimeLimitMs', limitMs);
   app.addContentTypeParser('*', (request, payload, done) => {
     if (isBodyless(request)) return done(null, undefined);
     checkMediaType(request, request.routeOptions.config);

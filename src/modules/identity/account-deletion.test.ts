@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { silentLog } from '../../foundation/log.ts';
 import { operatorPassword } from './identity.fixture.ts';
 import { givenPeople, password, soon } from './people.fixture.ts';
+import { roles } from './permissions.ts';
 import { createRemovalStore } from './removal-store.ts';
 import { createRemovals, type RemovalStep } from './removals.ts';
 
@@ -91,6 +92,31 @@ test('everything that the account owned goes, and the trace keeps ids only', asy
   for (const { place, detailJson, who } of entries) assert.deepEqual([place, detailJson, who], [null, null, id]);
   const names = JSON.stringify(await database.read.selectFrom('takenNames').selectAll().execute());
   assert.ok(!names.includes('grace'));
+});
+
+test('nor is the answer kept that told who had signed up or been made, under its Idempotency-Key', async (context) => {
+  const { call, signUp, signIn, database, operatorToken, givenService } = await givenPeople(context);
+  const headers = { 'idempotency-key': 'k1' };
+  const makers = [await operatorToken(), (await givenService(['people:manage', ...roles.member])).session.accessToken];
+  const made = [
+    await signUp({ username: 'grace', email }, { headers }),
+    ...(await Promise.all(
+      makers.map((token, index) =>
+        call('POST', '/v1/tenant/people', { token, headers, body: { username: `grace${index}`, password, email, role: 'member' } }),
+      ),
+    )),
+  ];
+  const other = await signUp({ username: 'hopper' }, { headers: { 'idempotency-key': 'k2' } });
+  const answers = async () =>
+    (await database.read.selectFrom('idempotencyKeys').select('bodyJson').execute()).map(({ bodyJson }) => bodyJson);
+  assert.equal((await answers()).length, 4);
+  for (const { status, body } of made) {
+    assert.equal(status, 201);
+    const token = (await signIn({ method: 'password', username: body.username, password })).body.accessToken;
+    assert.equal((await call('DELETE', '/v1/me', { token, body: { password } })).status, 204);
+  }
+  await soon(async () => ((await answers()).length === 1 ? true : undefined));
+  assert.deepEqual(await answers(), [other.text]);
 });
 
 test('that the account was deleted is told to the administrator of its tenant', async (context) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { deviceGrant } from './oauth.fixture.ts';
 import { createKeptLog, givenPeople, password, soon } from './people.fixture.ts';
 
 const email = 'grace@example.org';
@@ -70,6 +71,58 @@ test('a changed password ends the sessions of the person’s devices', async (co
   await call('POST', '/v1/me/password', { token, body: { current: password, next } });
   const row = await database.read.selectFrom('sessions').select('revokedAt').where('id', '=', 'ses_device').executeTakeFirstOrThrow();
   assert.notEqual(row.revokedAt, null);
+});
+
+/** What somebody who had got in for a moment leaves open, to come back by. */
+const givenBackDoors = async ({ call, postForm, signIn, mailedToken }: Awaited<ReturnType<typeof givenPeople>>, token: string) => {
+  const client = { client_id: 'entrepot-cli' };
+  const { pin } = (await call('POST', '/v1/devices/pairings', { token, body: { deviceId: 'phone-of-eve' } })).body;
+  const codes = (await postForm('/oauth/device_authorization', client)).body;
+  await call('POST', '/v1/devices/authorizations', { token, body: { userCode: codes.user_code } });
+  await call('PATCH', '/v1/me', { token, body: { email: 'eve@example.org' } });
+  const mailed = await mailedToken('eve@example.org');
+  const grant = { grant_type: deviceGrant, device_code: codes.device_code, ...client };
+  return async () => {
+    assert.equal((await signIn({ method: 'pin', deviceId: 'phone-of-eve', pin })).status, 401);
+    assert.equal((await postForm('/oauth/token', grant)).body.error, 'access_denied');
+    assert.equal((await call('POST', '/v1/people/confirm', { body: { token: mailed } })).status, 400);
+  };
+};
+
+test('a changed password voids PINs, approved codes and a new address that wait, so that whoever had got in stays out', async (context) => {
+  const people = await givenPeople(context);
+  const { token } = await people.givenPerson('grace', { email });
+  await people.changeTenant({ confirmEmail: 1 });
+  const assertClosed = await givenBackDoors(people, token);
+  assert.equal((await people.call('POST', '/v1/me/password', { token, body: { current: password, next } })).status, 204);
+  await assertClosed();
+  assert.equal((await people.call('GET', '/v1/me', { token })).body.email, email);
+});
+
+test('a reset password voids them as well', async (context) => {
+  const people = await givenPeople(context);
+  const { token } = await people.givenPerson('grace', { email });
+  await people.changeTenant({ confirmEmail: 1 });
+  const assertClosed = await givenBackDoors(people, token);
+  await people.call('POST', '/v1/password-resets', { body: { username: 'grace' } });
+  const body = { token: await people.mailedToken(email), password: next };
+  assert.equal((await people.call('POST', '/v1/password-resets/complete', { body })).status, 204);
+  await assertClosed();
+});
+
+test('a password that an admin sets voids them as well, and an address that the admin sets what was mailed to the one before', async (context) => {
+  const people = await givenPeople(context);
+  const { call, operatorToken, mailedToken } = people;
+  const { id, token } = await people.givenPerson('grace', { email });
+  await people.changeTenant({ confirmEmail: 1 });
+  const assertClosed = await givenBackDoors(people, token);
+  const change = async (body: object) => call('PATCH', `/v1/tenant/people/${id}`, { token: await operatorToken(), body });
+  assert.equal((await change({ password: next })).status, 200);
+  await assertClosed();
+  await call('POST', '/v1/password-resets', { body: { username: 'grace' } });
+  const mailed = await mailedToken(email);
+  assert.equal((await change({ email: 'new@example.org' })).status, 200);
+  assert.equal((await call('POST', '/v1/password-resets/complete', { body: { token: mailed, password } })).status, 400);
 });
 
 test('a new password has to be one that somebody may have', async (context) => {
@@ -155,6 +208,18 @@ test('a mail to an address that was replaced resets nothing', async (context) =>
   await call('POST', '/v1/password-resets', { body: { username: 'grace' } });
   const mailed = await mailedToken(email);
   await call('PATCH', '/v1/me', { token, body: { email: 'new@example.org' } });
+  assert.equal((await call('POST', '/v1/password-resets/complete', { body: { token: mailed, password: next } })).status, 400);
+});
+
+test('nor does one to an address that was replaced by a confirmed one', async (context) => {
+  const { call, givenPerson, mailedToken, changeTenant } = await givenPeople(context);
+  const { token } = await givenPerson('grace', { email });
+  await changeTenant({ confirmEmail: 1 });
+  await call('PATCH', '/v1/me', { token, body: { email: 'new@example.org' } });
+  const confirmation = await mailedToken('new@example.org');
+  await call('POST', '/v1/password-resets', { body: { username: 'grace' } });
+  const mailed = await mailedToken(email);
+  assert.equal((await call('POST', '/v1/people/confirm', { body: { token: confirmation } })).status, 204);
   assert.equal((await call('POST', '/v1/password-resets/complete', { body: { token: mailed, password: next } })).status, 400);
 });
 

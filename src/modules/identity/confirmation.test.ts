@@ -182,6 +182,15 @@ test('a mail that waits is sealed, and its token lies nowhere in the database', 
   assert.ok(!rows.includes(token) && !rows.includes(email));
 });
 
+test('a mail that waits leaves also after the clock was set back while the server was down', async (context) => {
+  const { signUp, stopWorkers, startWorkers, clock, mailedToken } = await givenConfirming(context);
+  await stopWorkers();
+  await signUp({ username: 'grace', email });
+  clock.turn(-24 * 3_600_000);
+  startWorkers();
+  assert.ok(await mailedToken(email));
+});
+
 test('a mail whose token has expired is dropped instead of sent', async (context) => {
   const { signUp, stopWorkers, startWorkers, clock, database, mails } = await givenConfirming(context);
   await stopWorkers();

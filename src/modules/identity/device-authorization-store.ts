@@ -42,6 +42,14 @@ export const createDeviceAuthorizationStore = ({ build, read }: Pick<Database, '
       .where('state', '=', 'approved')
       .where('expiresAt', '>', slot<number>('now')),
   );
+  const withdrawApprovalsOf = template<{ tenantId: string; personId: string }>(
+    build
+      .updateTable('deviceAuthorizations')
+      .set({ state: 'denied' })
+      .where('personId', '=', slot<string>('personId'))
+      .where('tenantId', '=', slot<string>('tenantId'))
+      .where('state', '=', 'approved'),
+  );
   const notePoll = template<{ deviceCodeHash: string; now: number; toleranceMs: number }>(
     build
       .updateTable('deviceAuthorizations')
@@ -67,6 +75,8 @@ export const createDeviceAuthorizationStore = ({ build, read }: Pick<Database, '
     decideDeviceAuthorization: (row: Decision): Statement => ({ ...decide.row(row), mustChange: 1 }),
     /** Refused by the database when the code was traded already: of parallel trades exactly one is carried out. */
     useDeviceAuthorization: (row: { deviceCodeHash: string; now: number }): Statement => ({ ...use.row(row), mustChange: 1 }),
+    /** What the person approved and nobody traded yet counts as denied. */
+    withdrawApprovalsOf: withdrawApprovalsOf.row,
     /** Changes nothing when the last poll was less than the interval ago, save for a tolerance. */
     notePoll: notePoll.row,
     slowDown: slowDown.row,

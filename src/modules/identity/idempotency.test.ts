@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { hashOf } from '../../foundation/secret.ts';
 import { createIdempotency } from './idempotency.ts';
 import { createIdempotencyKeyStore } from './idempotency-store.ts';
-import { createTurnableClock, givenDatabase } from './identity.fixture.ts';
+import { createTurnableClock, givenDatabase, givenSeal } from './identity.fixture.ts';
 
 const given = async (context: TestContext) => {
   const clock = createTurnableClock();
   const database = await givenDatabase(context, clock);
   const store = createIdempotencyKeyStore(database);
-  return { clock, database, store, idempotency: createIdempotency({ database, store, clock }) };
+  return { clock, database, store, idempotency: createIdempotency({ database, store, seal: givenSeal(), clock }) };
 };
 
 const claim = { callerId: 'svc_1', key: 'k', digest: 'd' };
@@ -81,4 +82,14 @@ test('keys whose time is over are cleaned away in small pieces, others stay', as
   await database.write([store.removeExpiredKeys({ before: clock.now(), limit: 2 })]);
   const left = await database.read.selectFrom('idempotencyKeys').select('idempotencyKey').execute();
   assert.deepEqual(left, [{ idempotencyKey: 'k' }]);
+});
+
+test('what is kept of a request tells nobody who steals the database whether a guess at its password is right', async (context) => {
+  const { idempotency, database } = await given(context);
+  const digest = hashOf('POST /v1/people\n\n{"username":"grace","password":"correct horse battery staple"}');
+  await idempotency.begin({ ...claim, digest });
+  const { requestDigest } = await database.read.selectFrom('idempotencyKeys').select('requestDigest').executeTakeFirstOrThrow();
+  assert.notEqual(requestDigest, digest);
+  assert.notEqual(requestDigest, hashOf(digest));
+  assert.deepEqual(await idempotency.begin({ ...claim, digest }), { state: 'running' }, 'it is still known');
 });

@@ -1,5 +1,6 @@
 import type { Database } from '../../database/database.ts';
 import type { Clock } from '../../foundation/clock.ts';
+import type { Seal } from '../../foundation/secret.ts';
 import type { createIdempotencyKeyStore } from './idempotency-store.ts';
 
 /** A request with an `Idempotency-Key`. `digest` tells two requests under one key apart. */
@@ -31,14 +32,18 @@ const heldMs = 60 * 1000;
 export const createIdempotency = ({
   database,
   store,
+  seal,
   clock,
 }: {
   database: Pick<Database, 'write'>;
   store: ReturnType<typeof createIdempotencyKeyStore>;
+  seal: Pick<Seal, 'mac'>;
   clock: Clock;
 }): Idempotency => ({
-  async begin({ callerId, key, digest }) {
+  async begin({ callerId, key, digest: plainDigest }) {
     const now = clock.now();
+    // Keyed: of a sign-up all but the password is known, which could be found from a plain digest by trying.
+    const digest = seal.mac(plainDigest, 'request-digest');
     const row = {
       callerId,
       idempotencyKey: key,

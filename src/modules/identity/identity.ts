@@ -16,6 +16,7 @@ import { openCredentials } from './credentials/all-credentials.ts';
 import type { TrustedIssuer } from './credentials/foreign-token.ts';
 import { createDenials, type Denials } from './denials.ts';
 import { createAdoptDevice } from './device-adoption.ts';
+import { createDeviceAuthorizationStore } from './device-authorization-store.ts';
 import { createDeviceStore } from './device-store.ts';
 import { createDevices } from './devices.ts';
 import { createExpiryStore } from './expiry-store.ts';
@@ -46,6 +47,7 @@ import { createServiceStore } from './service-store.ts';
 import { createSessionStore } from './session-store.ts';
 import { createSessions } from './sessions.ts';
 import { createSetUp, type SetUp } from './set-up.ts';
+import { createShutOut } from './shut-out.ts';
 import { openSignInMethods } from './sign-in/all-sign-in-methods.ts';
 import { createSignUp } from './sign-up.ts';
 import { createSigningKeyStore } from './signing-key-store.ts';
@@ -149,9 +151,10 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
   const guessing = createGuessing({ limiter });
   const post = createPost({ database, store: createMailStore(database), mailer, seal, clock, ids, log });
 
+  const pairingStore = createPairingStore(database);
   const pairings = createPairings({
     database,
-    store: createPairingStore(database),
+    store: pairingStore,
     people,
     tenants: tenantStore,
     post,
@@ -193,6 +196,7 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
   const limit = settings.signUpLimit;
   const signUp = createSignUp({ database, people, tenants: tenantStore, makePerson, tokens, limiter, trace, clock, limit });
   const provePassword = createProvePassword({ database, people, passwords, guessing, trace, clock });
+  const shutOut = createShutOut({ pairings: pairingStore, authorizations: createDeviceAuthorizationStore(database), tokens });
   const passwordActs = createPasswordActs({
     database,
     people,
@@ -201,6 +205,7 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     provePassword,
     sessionStore,
     sessions,
+    shutOut,
     tokens,
     limiter,
     trace,
@@ -220,6 +225,7 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     sessionStore,
     sessions,
     passwords,
+    shutOut,
     tokens,
     makePerson,
     deleteAccount,
@@ -250,7 +256,7 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
       ...oauth,
     }),
     ensureFirstOperator: setUp.ensureFirstOperator,
-    idempotency: createIdempotency({ database, store: idempotencyKeys, clock }),
+    idempotency: createIdempotency({ database, store: idempotencyKeys, seal, clock }),
     defaultTenantId: async () => tenantId,
     startWorkers: () => [
       post.startWorker(),

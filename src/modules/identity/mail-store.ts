@@ -41,8 +41,15 @@ export const createMailStore = ({ build, read }: Pick<Database, 'build' | 'read'
     postponeMail: postponeMail.row,
     removeMail: removeMail.row,
 
-    listDueMails: (now: number, limit: number): Promise<MailRow[]> =>
-      read.selectFrom('mails').selectAll().where('nextAt', '<=', now).orderBy('nextAt').limit(limit).execute(),
+    /** Also those behind `farthest`: nobody puts a mail off so long, so the clock was set back. */
+    listDueMails: ({ now, farthest, limit }: { now: number; farthest: number; limit: number }): Promise<MailRow[]> =>
+      read
+        .selectFrom('mails')
+        .selectAll()
+        .where((eb) => eb.or([eb('nextAt', '<=', now), eb('nextAt', '>', farthest)]))
+        .orderBy('nextAt')
+        .limit(limit)
+        .execute(),
 
     async findNextDue(): Promise<number | undefined> {
       const first = await read.selectFrom('mails').select('nextAt').orderBy('nextAt').limit(1).executeTakeFirst();

@@ -14,11 +14,12 @@ import type { PersonStore } from './person-store.ts';
 import { type ProvePassword, wrongPassword } from './prove-password.ts';
 import type { SessionStore } from './session-store.ts';
 import type { Origin, Sessions } from './sessions.ts';
+import type { ShutOut } from './shut-out.ts';
 import type { TenantStore } from './tenant-store.ts';
 import { usernameKeyOf } from './usernames.ts';
 
 export interface PasswordActs {
-  /** Ends all other sessions of the person, and those of its devices. Throws `wrong-password`, `too-many`, `bad-body`. */
+  /** Ends all other sessions of the person and those of its devices, and voids what would open new ones. Throws `wrong-password`, `too-many`, `bad-body`. */
   change(caller: Caller, wanted: { current: string; next: string }, origin: Origin, tell: Guess['tell']): Promise<void>;
   /**
    * Mails a token where the name is one of a person with an address. Resolves before it is known whether it is, so neither the answer nor
@@ -26,7 +27,7 @@ export interface PasswordActs {
    */
   forget(username: string, origin: Origin, tell: (decision: LimitDecision) => void): Promise<void>;
   /**
-   * Sets the password of whoever got the mail, and ends all its sessions. An address that was not confirmed yet is so now: the mail
+   * Sets the password of whoever got the mail, ends all its sessions, and voids what would open new ones. An address that was not confirmed yet is so now: the mail
    * arrived. Throws `bad-mail-token`, `bad-body`.
    */
   reset(token: string, password: string, origin: Origin): Promise<void>;
@@ -44,6 +45,7 @@ export const createPasswordActs = ({
   provePassword,
   sessionStore,
   sessions,
+  shutOut,
   tokens,
   limiter,
   trace,
@@ -57,6 +59,7 @@ export const createPasswordActs = ({
   provePassword: ProvePassword;
   sessionStore: SessionStore;
   sessions: Pick<Sessions, 'noteEnded'>;
+  shutOut: ShutOut;
   tokens: MailTokens;
   limiter: Limiter;
   trace: Pick<Trace, 'entries'>;
@@ -94,7 +97,7 @@ export const createPasswordActs = ({
           people.changePassword({ id, from: person.passwordHash, to, at }),
           sessionStore.endOtherSessionsOfCaller({ tenantId, callerId: id, keptId: caller.sessionId, at }),
           sessionStore.endSessionsOfDevicesOf({ tenantId, personId: id, at }),
-          tokens.revoke(id, 'reset'),
+          ...shutOut(person),
           ...entries(person, origin),
         ]);
         sessions.noteEnded(ended);
@@ -123,6 +126,7 @@ export const createPasswordActs = ({
           people.resetPassword({ id, to, at }),
           sessionStore.endSessionsOfCaller({ tenantId, callerId: id, at }),
           sessionStore.endSessionsOfDevicesOf({ tenantId, personId: id, at }),
+          ...shutOut({ id, tenantId, state: 'active' }),
           ...entries({ id, tenantId }, origin, { how: 'mail' }),
         ]);
         sessions.noteEnded(ended);

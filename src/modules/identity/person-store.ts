@@ -91,14 +91,14 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
   const changePassword = template<PasswordReplaced & { at: number }>(
     build
       .updateTable('people')
-      .set({ passwordHash: slot('to'), updatedAt: laterThanBefore(slot('at')) })
+      .set({ passwordHash: slot('to'), pendingEmail: null, updatedAt: laterThanBefore(slot('at')) })
       .where('id', '=', slot<string>('id'))
       .where('passwordHash', '=', slot<string>('from')),
   );
   const resetPassword = template<{ id: string; to: string; at: number }>(
     build
       .updateTable('people')
-      .set({ passwordHash: slot('to'), state: 'active', updatedAt: laterThanBefore(slot('at')) })
+      .set({ passwordHash: slot('to'), pendingEmail: null, state: 'active', updatedAt: laterThanBefore(slot('at')) })
       .where('id', '=', slot<string>('id')),
   );
   const confirmEmail = template<{ id: string; at: number }>(
@@ -228,7 +228,10 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
 
     /** Takes a name that its person has already. */
     keepName: keepName.row,
-    /** These are refused by the database when the person is gone or its password was changed meanwhile. */
+    /**
+     * These are refused by the database when the person is gone or its password was changed meanwhile. A changed password drops an address
+     * that waits to be confirmed: it may be that of whom the change is to lock out.
+     */
     replaceHash: (row: PasswordReplaced): Statement => refused(replaceHash.row(row)),
     changePassword: (row: PasswordReplaced & { at: number }): Statement => refused(changePassword.row(row)),
     removePerson: (row: { tenantId: string; id: string; passwordHash: string }): Statement => refused(removePerson.row(row)),

@@ -27,6 +27,8 @@ const firstDelayMs = 1_000;
 const maxDelayMs = 5 * 60_000;
 /** While one process sends a mail no other tries it; longer than sending may take. */
 const claimMs = 60_000;
+/** A mail is put off by no more than this, with room for clocks of other machines. */
+const farthestMs = maxDelayMs + claimMs;
 const mailsInRound = 20;
 const idleMs = 30_000;
 const purpose = 'mail';
@@ -92,7 +94,8 @@ export const createPost = ({
         clock,
         log,
         round: async (signal) => {
-          const due = await store.listDueMails(clock.now(), mailsInRound);
+          const now = clock.now();
+          const due = await store.listDueMails({ now, farthest: now + farthestMs, limit: mailsInRound });
           for (const row of due) if (!signal.aborted) await sendOne(row, signal);
           if (due.length === mailsInRound) return;
           const next = await store.findNextDue();

@@ -46,6 +46,30 @@ export const createRemovalStore = ({ build, read }: Pick<Database, 'build' | 're
   const removeMails = template<OfPerson>(build.deleteFrom('mails').where('personId', '=', personId));
   const removeKeptAnswers = template<OfPerson>(build.deleteFrom('idempotencyKeys').where('callerId', '=', personId));
 
+  // The answer that told who was made is kept under whoever asked for it: an address where somebody signed up, else the maker.
+  const removeAnswerOfSignUp = template<{ answer: string }>(
+    build
+      .deleteFrom('idempotencyKeys')
+      .where('callerId', '>=', 'address:')
+      .where('callerId', '<', 'address;')
+      .where('bodyJson', 'like', slot<string>('answer')),
+  );
+  const removeAnswerOfMaking = template<OfPerson & { answer: string }>(
+    build
+      .deleteFrom('idempotencyKeys')
+      .where('callerId', 'in', (eb) =>
+        eb
+          .selectFrom('people')
+          .select('id')
+          .where('tenantId', '=', tenantId)
+          .where('role', 'in', ['admin', 'operator'])
+          .unionAll(
+            eb.selectFrom('services').select('id').where('tenantId', '=', tenantId).where('scopesJson', 'like', '%"people:manage"%'),
+          ),
+      )
+      .where('bodyJson', 'like', slot<string>('answer')),
+  );
+
   return {
     insertRemoval: insertRemoval.row,
     endRemoval: endRemoval.row,
@@ -63,6 +87,8 @@ export const createRemovalStore = ({ build, read }: Pick<Database, 'build' | 're
       removeMailTokens.row(row),
       removeMails.row(row),
       removeKeptAnswers.row(row),
+      removeAnswerOfSignUp.row({ answer: answerAbout(row) }),
+      removeAnswerOfMaking.row({ ...row, answer: answerAbout(row) }),
     ],
 
     /** Removals belong to the instance: whoever works on them works on those of all tenants. Oldest first. */
@@ -80,3 +106,6 @@ export const createRemovalStore = ({ build, read }: Pick<Database, 'build' | 're
     },
   };
 };
+
+/** How an answer begins that shows a person; a pattern for `like`. */
+const answerAbout = ({ personId }: OfPerson): string => `{"id":"${personId}"%`;

@@ -108,7 +108,12 @@ export const createSignUp = ({
         place: address,
       } as const;
       try {
-        await database.write([tokens.use(row), people.confirmEmail({ id: personId, at }), ...trace.entries([entry])]);
+        await database.write([
+          tokens.use(row),
+          people.confirmEmail({ id: personId, at }),
+          tokens.revoke(personId, 'reset'), // it may have gone to the address before
+          ...trace.entries([entry]),
+        ]);
       } catch (error) {
         if (error instanceof WriteRefused) throw badMailToken();
         throw error;

@@ -15,6 +15,7 @@ import { mustBeDisplayName, mustBeEmail, mustBePassword } from './person-fields.
 import type { PersonStore } from './person-store.ts';
 import type { SessionStore } from './session-store.ts';
 import type { Origin, Sessions } from './sessions.ts';
+import type { ShutOut } from './shut-out.ts';
 
 /** A person as those see it who look after the tenant. */
 export interface PersonSeen {
@@ -67,6 +68,7 @@ export const createTenantPeople = ({
   sessionStore,
   sessions,
   passwords,
+  shutOut,
   tokens,
   makePerson,
   deleteAccount,
@@ -80,6 +82,7 @@ export const createTenantPeople = ({
   sessionStore: Pick<SessionStore, 'endSessionsOfCaller' | 'endSessionsOfDevicesOf'>;
   sessions: Pick<Sessions, 'noteEnded'>;
   passwords: Pick<Passwords, 'hash'>;
+  shutOut: ShutOut;
   tokens: Pick<MailTokens, 'revoke'>;
   makePerson: MakePerson;
   deleteAccount: DeleteAccount;
@@ -109,11 +112,10 @@ export const createTenantPeople = ({
 
   const getRow = async (scope: TenantScope, id: string): Promise<PersonRow> => (await store.findPerson(scope, id)) ?? refuseUnknown(id);
 
-  /** Whoever knew the old password is out, also where it let a device in; a mail that was to reset it is of no use. */
+  /** Whoever knew the old password is out, also where it let a device in. */
   const endings = ({ tenantId, id }: Pick<PersonRow, 'tenantId' | 'id'>) => [
     sessionStore.endSessionsOfCaller({ tenantId, callerId: id, at: clock.now() }),
     sessionStore.endSessionsOfDevicesOf({ tenantId, personId: id, at: clock.now() }),
-    tokens.revoke(id, 'reset'),
   ];
 
   /** The person, held until the transaction ends; `role` is what it is to have then. */
@@ -151,7 +153,9 @@ export const createTenantPeople = ({
         const before = await hold(trx, caller, id, changes.role ?? seen.role);
         const after = changed(before, changes, passwordHash);
         const results = await trx.run([
-          ...(passwordHash === undefined ? [] : endings({ tenantId: caller.tenantId, id })),
+          ...(passwordHash === undefined ? [] : [...endings(before), ...shutOut(before)]),
+          // Whoever reads the mails to the address before has no say any more.
+          ...(after.email === before.email ? [] : [tokens.revoke(id, 'reset')]),
           store.updatePerson(after),
           ...traced(caller, id, origin, actsOf(before, after, changes)),
         ]);
@@ -185,8 +189,8 @@ const changed = (before: PersonRow, changes: PersonChange, passwordHash: string 
   ...before,
   passwordHash: passwordHash ?? before.passwordHash,
   email: merged(changes.email, before.email),
-  // Who looks after the tenant vouches for the address that it gives.
-  pendingEmail: changes.email === undefined ? before.pendingEmail : null,
+  // Who looks after the tenant vouches for the address that it gives; who sets a password locks out whoever may have named another one.
+  pendingEmail: changes.email === undefined && passwordHash === undefined ? before.pendingEmail : null,
   displayName: merged(changes.displayName, before.displayName),
   role: changes.role ?? before.role,
   rolesJson: changes.roles === undefined ? before.rolesJson : JSON.stringify(changes.roles ?? []),

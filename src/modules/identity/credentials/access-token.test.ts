@@ -180,3 +180,10 @@ test('tokens of the key before stay good after a new one signs', () => {
   assert.equal(tokens.verify(before).caller.id, 'svc_1');
   assert.equal(tokens.verify(after).caller.id, 'svc_1');
 });
+
+test('a session id that is no text makes nobody stumble: the token is just not ours', () => {
+  const { open } = given();
+  for (const sid of [{ toString: 1, valueOf: 1 }, ['ses_1'], 7, null]) {
+    assert.equal(open(undefined).namesOurIssuer(`${toPart({})}.${toPart({ aud: 'entrepot', sid })}.x`), false, JSON.stringify(sid));
+  }
+});

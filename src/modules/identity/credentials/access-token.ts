@@ -126,7 +126,8 @@ export const createAccessTokens = ({
     namesOurIssuer(token) {
       const { iss, aud, sid } = unprovenClaims(token) ?? {};
       // Without one issuer there is, a session of ours is what tells it.
-      return issuer === undefined ? aud === audience && String(sid).startsWith(`${idPrefixes.session}_`) : iss === issuer;
+      if (issuer !== undefined) return iss === issuer;
+      return aud === audience && typeof sid === 'string' && sid.startsWith(`${idPrefixes.session}_`);
     },
     issue(caller, { notAfter = Number.POSITIVE_INFINITY, issuer: reachedAs, clientId } = {}) {
       const key = keys.current();

@@ -152,6 +152,7 @@ test('forged, mistimed and misdirected tokens of an issuer are all 401, never 5x
     'without subject': await issuer.token({ sub: undefined }),
     'an empty subject': await issuer.token({ sub: '' }),
     'a subject with a NUL byte': await issuer.token({ sub: 'a\u0000b' }),
+    'a subject with half a character, which would be taken for another such': await issuer.token({ sub: 'a\ud800' }),
     'a subject without end': await issuer.token({ sub: 'x'.repeat(300) }),
     'a subject that is a number': await issuer.token({ sub: 17 }),
     'for another purpose': await issuer.token({}, { typ: 'logout+jwt' }),

@@ -66,7 +66,8 @@ export const foreignTokens = ({
     });
     const { sub, iat = 0, exp = 0 } = payload;
     if (!tokenTypes.has((protectedHeader.typ ?? 'jwt').toLowerCase())) throw new Error('It is a token for another purpose.');
-    if (typeof sub !== 'string' || sub === '' || sub.length > maxSubjectLength || /\p{Cc}/u.test(sub)) throw new Error('It names nobody.');
+    if (typeof sub !== 'string' || sub === '' || sub.length > maxSubjectLength || /\p{Cc}|\p{Cs}/u.test(sub))
+      throw new Error('It names nobody.');
     if (iat > now / 1000 + clockToleranceSeconds) throw new Error('It comes from the future.');
     return { claims: { ...payload, iss: by.issuer, sub }, expiresAt: exp * 1000 };
   };
