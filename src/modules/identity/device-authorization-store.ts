@@ -3,7 +3,7 @@ import type { DeviceAuthorizationRow } from '../../database/tables.ts';
 import { slot, template } from '../../database/template.ts';
 
 /** What a person decides about a code that is still open. */
-export type Decision = Pick<DeviceAuthorizationRow, 'userCodeHash' | 'tenantId' | 'personId' | 'scopesJson'> & {
+export type Decision = Pick<DeviceAuthorizationRow, 'userCodeHash' | 'tenantId' | 'personId'> & {
   readonly state: 'approved' | 'denied';
   readonly now: number;
 };
@@ -29,7 +29,7 @@ export const createDeviceAuthorizationStore = ({ build, read }: Pick<Database, '
   const decide = template<Decision>(
     build
       .updateTable('deviceAuthorizations')
-      .set({ state: slot('state'), tenantId: slot('tenantId'), personId: slot('personId'), scopesJson: slot('scopesJson') })
+      .set({ state: slot('state'), tenantId: slot('tenantId'), personId: slot('personId') })
       .where('userCodeHash', '=', slot<string>('userCodeHash'))
       .where('state', '=', 'pending')
       .where('expiresAt', '>', slot<number>('now')),
