@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { deviceGrant } from './oauth.fixture.ts';
 import { createKeptLog, givenPeople, password, soon } from './people.fixture.ts';
 
 const email = 'grace@example.org';
@@ -70,6 +71,32 @@ test('a changed password ends the sessions of the person’s devices', async (co
   await call('POST', '/v1/me/password', { token, body: { current: password, next } });
   const row = await database.read.selectFrom('sessions').select('revokedAt').where('id', '=', 'ses_device').executeTakeFirstOrThrow();
   assert.notEqual(row.revokedAt, null);
+});
+
+test('a new password, from whomever it comes, makes PINs and approved codes that wait worthless', async (context) => {
+  const { call, postForm, signIn, givenPerson, operatorToken, mailedToken } = await givenPeople(context);
+  const { id } = await givenPerson('grace', { email });
+  const operator = await operatorToken();
+  const reset = async () => {
+    await call('POST', '/v1/password-resets', { body: { username: 'grace' } });
+    return call('POST', '/v1/password-resets/complete', { body: { token: await mailedToken(email), password } });
+  };
+  const ways: [string, (token: string) => ReturnType<typeof call>][] = [
+    [password, (token) => call('POST', '/v1/me/password', { token, body: { current: password, next } })],
+    [next, reset],
+    [password, () => call('PATCH', `/v1/tenant/people/${id}`, { token: operator, body: { password: next } })],
+  ];
+  for (const [current, change] of ways) {
+    const token = (await signIn({ method: 'password', username: 'grace', password: current })).body.accessToken;
+    const { pin } = (await call('POST', '/v1/devices/pairings', { token, body: { deviceId: 'phone' } })).body;
+    const codes = (await postForm('/oauth/device_authorization', { client_id: 'entrepot-cli' })).body;
+    assert.equal((await call('POST', '/v1/devices/authorizations', { token, body: { userCode: codes.user_code } })).status, 204);
+    const changed = await change(token);
+    assert.ok(changed.status < 300, changed.text);
+    assert.equal((await signIn({ method: 'pin', deviceId: 'phone', pin })).status, 401);
+    const fields = { client_id: 'entrepot-cli', grant_type: deviceGrant, device_code: codes.device_code };
+    assert.equal((await postForm('/oauth/token', fields)).body.error, 'invalid_grant');
+  }
 });
 
 test('a new password has to be one that somebody may have', async (context) => {

@@ -24,6 +24,7 @@ import { createGuessing } from './guessing.ts';
 import { createIdempotency, type Idempotency } from './idempotency.ts';
 import { createIdempotencyKeyStore } from './idempotency-store.ts';
 import { identityRoutes } from './identity-routes.ts';
+import { createLockOut } from './lock-out.ts';
 import { createMailStore } from './mail-store.ts';
 import { createMailTokenStore } from './mail-token-store.ts';
 import { createMailTokens } from './mail-tokens.ts';
@@ -190,6 +191,8 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
 
   const mailTokenStore = createMailTokenStore(database);
   const tokens = createMailTokens({ store: mailTokenStore, post, clock, publicUrl: settings.publicUrl });
+  const removalStore = createRemovalStore(database);
+  const lockOut = createLockOut({ sessionStore, removalStore, tokens, sessions, clock });
   const limit = settings.signUpLimit;
   const signUp = createSignUp({ database, people, tenants: tenantStore, makePerson, tokens, limiter, trace, clock, limit });
   const provePassword = createProvePassword({ database, people, passwords, guessing, trace, clock });
@@ -199,8 +202,7 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     tenants: tenantStore,
     passwords,
     provePassword,
-    sessionStore,
-    sessions,
+    lockOut,
     tokens,
     limiter,
     trace,
@@ -208,17 +210,15 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     log,
   });
   const changeProfile = createChangeProfile({ database, people, tenants: tenantStore, tokens, limiter, trace, clock });
-  const removalStore = createRemovalStore(database);
   // What other modules keep of a person is removed by a step of theirs.
   const steps = [createIdentityRemoval({ database, store: removalStore, trace, clock })];
   const removals = createRemovals({ database, store: removalStore, steps, clock, log });
-  const deleteAccount = createDeleteAccount({ database, people, sessionStore, sessions, removals, trace, clock });
+  const deleteAccount = createDeleteAccount({ database, people, lockOut, removals, trace, clock });
 
   const tenantPeople = createTenantPeople({
     database,
     store: people,
-    sessionStore,
-    sessions,
+    lockOut,
     passwords,
     tokens,
     makePerson,

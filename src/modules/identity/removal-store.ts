@@ -50,8 +50,8 @@ export const createRemovalStore = ({ build, read }: Pick<Database, 'build' | 're
     insertRemoval: insertRemoval.row,
     endRemoval: endRemoval.row,
 
-    /** No PIN of the person is traded from here on. */
-    removePairings: removePairings.row,
+    /** No PIN of the person is traded from here on, and no code that it approved. */
+    removeCodes: (row: OfPerson): Write[] => [removePairings.row(row), removeAuthorizations.row(row)],
 
     /** Everything that identity keeps of a person but its own row and its devices' ids in the trace. */
     removeBelongings: (row: OfPerson & { at: number }): Write[] => [
