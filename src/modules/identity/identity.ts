@@ -250,7 +250,7 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
       ...oauth,
     }),
     ensureFirstOperator: setUp.ensureFirstOperator,
-    idempotency: createIdempotency({ database, store: idempotencyKeys, clock }),
+    idempotency: createIdempotency({ database, store: idempotencyKeys, seal, clock }),
     defaultTenantId: async () => tenantId,
     startWorkers: () => [
       post.startWorker(),

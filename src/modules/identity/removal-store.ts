@@ -21,11 +21,12 @@ export const createRemovalStore = ({ build, read }: Pick<Database, 'build' | 're
   const tenantId = slot<string>('tenantId');
   const personId = slot<string>('personId');
 
-  // The rows of sessions stay until no token of them is out, for other processes to see that they ended; they keep no address.
+  // The rows of sessions stay until no token of them is out, for other processes to see that they ended; they keep no address. One that
+  // was opened while the account was being deleted ends here.
   const forgetSessions = template<OfPerson & { at: number }>(
     build
       .updateTable('sessions')
-      .set({ address: '', refreshExpiresAt: slot('at') })
+      .set((eb) => ({ address: '', refreshExpiresAt: slot('at'), revokedAt: eb.fn.coalesce('revokedAt', eb.val(slot<number>('at'))) }))
       .where('tenantId', '=', tenantId)
       .where('address', '<>', '')
       .where((eb) => eb.or([eb('callerId', '=', personId), eb('personId', '=', personId)])),
@@ -44,7 +45,9 @@ export const createRemovalStore = ({ build, read }: Pick<Database, 'build' | 're
   const removeAuthorizations = template<OfPerson>(build.deleteFrom('deviceAuthorizations').where('personId', '=', personId));
   const removeMailTokens = template<OfPerson>(build.deleteFrom('mailTokens').where('personId', '=', personId));
   const removeMails = template<OfPerson>(build.deleteFrom('mails').where('personId', '=', personId));
-  const removeKeptAnswers = template<OfPerson>(build.deleteFrom('idempotencyKeys').where('callerId', '=', personId));
+  const removeKeptAnswers = template<OfPerson>(
+    build.deleteFrom('idempotencyKeys').where((eb) => eb.or([eb('callerId', '=', personId), eb('personId', '=', personId)])),
+  );
 
   return {
     insertRemoval: insertRemoval.row,
