@@ -84,7 +84,7 @@ export const sessionRoutes =
     app.post(
       '/',
       {
-        config: { access: 'public' },
+        config: { access: 'public', isIdempotent: true, showsSecret: true },
         schema: {
           summary: 'Sign in',
           description:
