@@ -40,7 +40,8 @@ const routeList = (routes: readonly Route[], access: string): string => {
 
 /** What is asked where no scope is. */
 const withoutScope = {
-  person: 'For people only, whatever their role; devices and services are refused (403).',
+  person:
+    'For people only, whatever their role; devices, services and sessions that were given less than their person may do are refused (403).',
   'signed-in': 'For everybody with a session, whatever its scopes.',
   optional: 'For everybody; whoever sends a token is known by it.',
   public: 'For everybody.',

@@ -3,10 +3,11 @@ import { migration0001 } from './migrations/0001-first.ts';
 import { migration0002 } from './migrations/0002-identity.ts';
 import { migration0003 } from './migrations/0003-facts-once-written.ts';
 import { migration0004 } from './migrations/0004-deliveries-under-way.ts';
+import { migration0005 } from './migrations/0005-kept-answers-sealed.ts';
 import type { Migration } from './migrations/migration.ts';
 
 /** All steps, in order. */
-export const migrations: readonly Migration[] = [migration0001, migration0002, migration0003, migration0004];
+export const migrations: readonly Migration[] = [migration0001, migration0002, migration0003, migration0004, migration0005];
 
 /** The data was written by a newer program. */
 export class DataIsNewer extends Error {

@@ -193,10 +193,13 @@ export interface SetUpTokenRow {
 export interface IdempotencyKeyRow {
   callerId: string;
   idempotencyKey: string;
+  /** Keyed: what stands in a body could be guessed from a plain digest. */
   requestDigest: string;
   state: 'running' | 'done';
   status: number | null;
-  bodyJson: string | null;
+  sealedBody: string | null;
+  /** The person whom the answer tells about. */
+  personId: string | null;
   createdAt: number;
   expiresAt: number;
 }

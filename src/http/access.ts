@@ -6,7 +6,7 @@ import { isSameText, type Secret } from '../foundation/secret.ts';
 
 /**
  * Who may call a route: everybody (`optional`: whoever has a session is known by it), whoever has a session, people with an account here
- * only, or whoever has the scope.
+ * only (by a session that may do all that they may), or whoever has the scope.
  */
 export type Access = 'public' | 'optional' | 'signed-in' | 'person' | Scope;
 
@@ -64,12 +64,24 @@ const isBearer = (authorization: string | undefined, token: Secret): boolean => 
 const notAPerson = (): Problem =>
   new Problem('not-allowed', 'This is for people who have an account here, not for devices and services, nor for those known elsewhere.');
 
+const isLimited = (): Problem =>
+  new Problem('not-allowed', 'This session was given a part of what its person may do, so it does not look after the account.');
+
+/**
+ * Why this caller does not look after an account here; undefined where it does. A program that was given less than all must not: with
+ * another address, another device or another code it would help itself to the rest.
+ */
+export const refusalOfAccount = (caller: Caller): Problem | undefined => {
+  if (caller.kind !== 'person' || caller.isKnownElsewhere) return notAPerson();
+  return caller.isLimited ? isLimited() : undefined;
+};
+
 /** Why this caller may not call the route; undefined where it may. */
 const refusalOf = (access: Exclude<Access, 'public'>, caller: Caller | undefined): Problem | undefined => {
   if (access === 'optional') return undefined;
   if (caller === undefined) return new Problem('not-signed-in', 'This needs an access token.');
   if (access === 'signed-in') return undefined;
-  if (access === 'person') return caller.kind === 'person' && !caller.isKnownElsewhere ? undefined : notAPerson();
+  if (access === 'person') return refusalOfAccount(caller);
   return caller.scopes.has(access) ? undefined : lacks(access);
 };
 

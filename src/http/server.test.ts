@@ -148,20 +148,21 @@ test('other origins are let in only when they are named', async (t) => {
   assert.equal(foreign.headers.get('access-control-allow-origin'), null);
 });
 
-test('a route for people takes those with an account here, not devices, services, or who is known elsewhere alone', async (t) => {
+test('a route for people takes those with an account here, not devices, services, programs that were given less, or who is known elsewhere', async (t) => {
   const known = { id: 'x', tenantId: 'ten_1', sessionId: 'ses_1', scopes: new Set<Scope>() };
   const callers: Record<string, Caller> = {
     person: { ...known, kind: 'person' },
     device: { ...known, kind: 'device' },
     service: { ...known, kind: 'service' },
     elsewhere: { ...known, kind: 'person', isKnownElsewhere: true },
+    limited: { ...known, kind: 'person', isLimited: true },
   };
   const authenticate = async (authorization = '') => callers[authorization.replace('Bearer ', '')];
   const { url } = await startSampleServer(t, { authenticate }, (app) => {
     app.get('/account', { config: { access: 'person' }, schema: { summary: 'Yours' } }, async () => ({}));
   });
   const statuses = await Promise.all(Object.keys(callers).map(async (as) => (await ask(`${url}/account`, { as })).status));
-  assert.deepEqual(statuses, [200, 403, 403, 403]);
+  assert.deepEqual(statuses, [200, 403, 403, 403, 403]);
 });
 
 test('X-Forwarded-For counts only from a trusted proxy, and only where it is an address', async (t) => {

@@ -9,7 +9,7 @@ const password = 'nobody will guess this one';
 /** Somebody who tries the routes. */
 export interface Caller {
   readonly name: string;
-  readonly kind: 'person' | 'device' | 'service';
+  readonly kind: 'person' | 'device' | 'service' | 'program';
   readonly tenant: string;
   /** What it may do. */
   readonly scopes: readonly string[];
@@ -103,4 +103,24 @@ export const makeDevice = async (server: Server, keeper: Keeper): Promise<Caller
   const person = await makePerson(server, keeper, 'admin');
   const device = { name: "an admin's device", kind: 'device', tenant: keeper.tenant, scopes: scopesOfRole.member } as const;
   return await withSession(server, device, () => pairDevice(server, person.token()));
+};
+
+const form = async (server: Server, path: string, fields: Record<string, string>): Promise<Json> => {
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+  return (await call(server, 'POST', path, { body: new URLSearchParams(fields).toString(), headers })).body;
+};
+
+/** A program that an admin let in for some scopes only (RFC 8628). */
+export const makeProgram = async (server: Server, keeper: Keeper, scopes: readonly string[]): Promise<Caller> => {
+  const person = await makePerson(server, keeper, 'admin');
+  const program = { name: 'a program that was given a part', kind: 'program', tenant: keeper.tenant, scopes } as const;
+  return await withSession(server, program, async () => {
+    const client = { client_id: 'entrepot-cli' };
+    const codes = await form(server, '/oauth/device_authorization', { ...client, scope: scopes.join(' ') });
+    const body = { userCode: codes.user_code };
+    await call(server, 'POST', '/v1/devices/authorizations', { token: person.token(), body });
+    const grant = { grant_type: 'urn:ietf:params:oauth:grant-type:device_code', device_code: codes.device_code };
+    const given = await form(server, '/oauth/token', { ...client, ...grant });
+    return { accessToken: given.access_token };
+  });
 };

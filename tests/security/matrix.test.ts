@@ -5,7 +5,7 @@ import { call, givenOperator, type Json } from '../support/given.ts';
 import { noteRefusal } from '../support/refusals-seen.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
 import { accessOfRoutes, scopesOfRole } from './access-table.ts';
-import { type Caller, keeperOfDefault, makeDevice, makePerson, makeService, makeTenant } from './callers.ts';
+import { type Caller, keeperOfDefault, makeDevice, makePerson, makeProgram, makeService, makeTenant } from './callers.ts';
 import { type Item, makeItem } from './items.ts';
 
 /** An answer as far as it says whether somebody was let in. */
@@ -73,6 +73,7 @@ describe('who may call each route', () => {
       makePerson(server, home, 'admin', 'another admin of the tenant'),
       operator,
       makeDevice(server, home),
+      makeProgram(server, home, ['trace:read']),
       makeService(server, home, [], 'a service without scopes'),
     ]);
     const makeServices = async (scope: string) => {

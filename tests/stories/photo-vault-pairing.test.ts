@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { type Answer, call, givenOperator, givenService, type Json } from '../support/given.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
 
-// A photo vault: its owner signs in on the web and wants the phone in the vault as well, without typing the password there.
+// Story B, as far as it is about people and devices. A photo vault: its owner signs up and in on the web and wants the phone in the vault as well, without typing the password there.
 
 describe('a phone is paired with the photo vault by four digits', () => {
   const env = { ENTREPOT_TRUSTED_PROXIES: '127.0.0.0/8', ENTREPOT_LOG_LEVEL: 'debug' };
@@ -20,7 +20,9 @@ describe('a phone is paired with the photo vault by four digits', () => {
 
   before(async () => {
     server = await startServer({ env });
-    owner = await givenOperator(server);
+    const account = { username: 'grace', password: 'correct horse battery staple' };
+    assert.equal((await call(server, 'POST', '/v1/people', { body: { ...account, email: 'grace@example.org' } })).status, 201);
+    owner = (await call(server, 'POST', '/v1/sessions', { body: { method: 'password', ...account } })).body.accessToken;
   });
   after(() => server.stop());
 
@@ -77,7 +79,7 @@ describe('a phone is paired with the photo vault by four digits', () => {
     [device] = list.body.items;
     assert.deepEqual([device.deviceId, device.name], [phone, 'Phone in the kitchen']);
     assert.equal((await call(server, 'GET', '/v1/devices?cursor=nonsense', { token: owner })).body.type, '/problems/bad-cursor');
-    const service = await givenService(server, owner);
+    const service = await givenService(server, await givenOperator(server));
     assert.equal((await call(server, 'GET', '/v1/devices', { token: service.token })).status, 403);
     assert.equal((await call(server, 'DELETE', `/v1/devices/${device.id}`, { token: service.token })).status, 403);
     assert.equal((await call(server, 'GET', '/v1/devices')).status, 401);
@@ -126,15 +128,15 @@ describe('a phone is paired with the photo vault by four digits', () => {
       const { status, text, headers } = await ask(username, '198.51.100.8');
       return [status, text, headers.get('content-type')];
     };
-    assert.deepEqual(await shown('admin'), [202, '', null]);
+    assert.deepEqual(await shown('grace'), [202, '', null]);
     assert.deepEqual(await shown('nobody'), [202, '', null]);
     const unsigned = await call(server, 'POST', '/v1/devices/pairings', { body: { deviceId: 'watch' } });
     assert.equal(unsigned.body.type, '/problems/not-signed-in');
     await Promise.all(Array.from({ length: 100 }, (_, index) => ask(`name-${index}`, '203.0.113.77')));
-    const limited = await ask('admin', '203.0.113.77');
+    const limited = await ask('grace', '203.0.113.77');
     assert.deepEqual([limited.status, limited.body.type], [429, '/problems/too-many']);
     assert.ok(Number(limited.headers.get('retry-after')) > 0);
-    assert.equal((await ask('admin', '198.51.100.9')).status, 202);
+    assert.equal((await ask('grace', '198.51.100.9')).status, 202);
   });
 
   it('the owner takes the phone away, and it is out at once', async () => {
@@ -146,12 +148,16 @@ describe('a phone is paired with the photo vault by four digits', () => {
     assert.deepEqual([again.status, again.body.type], [404, '/problems/not-found']);
   });
 
-  it('all of it stands in the trace of the phone, which its owner reads', async () => {
-    const { status, body } = await call(server, 'GET', `/v1/trace/${device.id}`, { token: owner });
-    assert.deepEqual([status, body.kind, body.state], [200, 'device', 'unpaired']);
-    const words = body.entries.map(({ what }: { what: string }) => what);
-    assert.deepEqual(words.slice(0, 2), ['paired', 'signed-in']);
-    assert.equal(words.at(-1), 'unpaired');
+  it('its owner sees in the trace of the phone what she did with it, and who looks after the tenant all that it did', async () => {
+    const traceAs = async (token: string) => {
+      const { status, body } = await call(server, 'GET', `/v1/trace/${device.id}`, { token });
+      assert.deepEqual([status, body.kind, body.state], [200, 'device', 'unpaired']);
+      return body.entries.map(({ what }: { what: string }) => what);
+    };
+    assert.deepEqual(await traceAs(owner), ['paired', 'unpaired']);
+    const all = await traceAs(await givenOperator(server));
+    assert.deepEqual([all.slice(0, 2), all.at(-1)], [['paired', 'signed-in'], 'unpaired']);
+    assert.ok(all.includes('refreshed') && all.includes('refused'), 'the stolen refresh token');
   });
 
   it('the PIN and the tokens stand neither in the log nor in the data folder', async () => {

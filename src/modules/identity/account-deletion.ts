@@ -3,11 +3,11 @@ import type { PersonRow } from '../../database/tables.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import { Problem } from '../../foundation/problem.ts';
 import type { Trace } from '../trace/trace.ts';
+import type { LockOut } from './lock-out.ts';
 import { nameHashOf } from './person-acts.ts';
 import type { PersonStore } from './person-store.ts';
 import type { Removals } from './removals.ts';
-import type { SessionStore } from './session-store.ts';
-import type { Origin, Sessions } from './sessions.ts';
+import type { Origin } from './sessions.ts';
 
 /**
  * Deletes an account: its row goes and its sessions end in one transaction, everything else that it owned follows in a job. Its name stays
@@ -25,16 +25,14 @@ export const createDeleteAccount =
   ({
     database,
     people,
-    sessionStore,
-    sessions,
+    lockOut,
     removals,
     trace,
     clock,
   }: {
     database: Pick<Database, 'transaction'>;
     people: Pick<PersonStore, 'findPersonIn' | 'hasOtherOperator' | 'removePerson' | 'keepName'>;
-    sessionStore: SessionStore;
-    sessions: Pick<Sessions, 'noteEnded'>;
+    lockOut: LockOut;
     removals: Pick<Removals, 'writes' | 'announce'>;
     trace: Pick<Trace, 'entries'>;
     clock: Clock;
@@ -42,8 +40,7 @@ export const createDeleteAccount =
   async ({ id, tenantId, usernameKey, passwordHash }, by, { requestId }, mayDelete) => {
     const at = clock.now();
     const writes = [
-      sessionStore.endSessionsOfCaller({ tenantId, callerId: id, at }),
-      sessionStore.endSessionsOfDevicesOf({ tenantId, personId: id, at }),
+      ...lockOut.writes({ id, tenantId }),
       people.removePerson({ id, tenantId, passwordHash }),
       people.keepName({ nameHash: nameHashOf(usernameKey) }),
       ...removals.writes({ id, tenantId }),
@@ -58,9 +55,7 @@ export const createDeleteAccount =
       }
       return await trx.run(writes);
     });
-    const [ended, endedOfDevices] = await orChanged(deleting);
-    sessions.noteEnded(ended);
-    sessions.noteEnded(endedOfDevices);
+    lockOut.note(await orChanged(deleting));
     removals.announce();
   };
 

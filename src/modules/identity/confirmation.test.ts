@@ -93,6 +93,33 @@ test('a changed address counts once it is confirmed, the newest mail alone does 
   assert.deepEqual([removed.status, removed.body.errors[0].at], [400, '/email']);
 });
 
+test('a reset that was mailed to the address before is over when the new one is confirmed', async (context) => {
+  const { call, signUp, signInAs, confirm, mailedToken } = await givenConfirming(context);
+  await signUp({ username: 'grace', email });
+  await confirm(await mailedToken(email));
+  const token = (await signInAs('grace')).body.accessToken;
+  await call('PATCH', '/v1/me', { token, body: { email: 'new@example.org' } });
+  await call('POST', '/v1/password-resets', { body: { username: 'grace' } });
+  const reset = await mailedToken(email, 2);
+  assert.equal((await confirm(await mailedToken('new@example.org'))).status, 204);
+  const late = await call('POST', '/v1/password-resets/complete', { body: { token: reset, password: 'purple elephants never forget' } });
+  assert.deepEqual([late.status, late.body.type], [400, '/problems/bad-mail-token']);
+});
+
+test('an address that an admin gives needs no confirmation, and what was mailed to the one before is over', async (context) => {
+  const { call, signUp, signInAs, confirm, mailedToken, operatorToken } = await givenConfirming(context);
+  const { id } = (await signUp({ username: 'grace', email })).body;
+  await call('POST', '/v1/password-resets', { body: { username: 'grace' } });
+  const [confirmation, reset] = [await mailedToken(email), await mailedToken(email, 2)];
+  const body = { email: 'new@example.org' };
+  const changed = await call('PATCH', `/v1/tenant/people/${id}`, { token: await operatorToken(), body });
+  assert.deepEqual([changed.status, changed.body.state, changed.body.email], [200, 'active', 'new@example.org']);
+  assert.equal((await confirm(confirmation)).status, 400);
+  const late = await call('POST', '/v1/password-resets/complete', { body: { token: reset, password: 'purple elephants never forget' } });
+  assert.equal(late.status, 400);
+  assert.equal((await signInAs('grace')).status, 201);
+});
+
 test('nobody is flooded with confirmations that others ask for in its name', async (context) => {
   const { call, signUp, signInAs, confirm, mailedToken } = await givenConfirming(context);
   await signUp({ username: 'grace', email });

@@ -94,8 +94,8 @@ export const deviceApprovalRoutes =
           mustFit({ userCode, username, password });
           const origin = originOf(request);
           const tell = (limit: LimitDecision) => limitReply(reply, limit);
-          const { who, scopes } = await sessions.prove({ method: 'password', username, password }, origin, tell);
-          await deviceAuthorizations.decide({ ...who, scopes }, { userCode, decision }, origin, tell);
+          const { who } = await sessions.prove({ method: 'password', username, password }, origin, tell);
+          await deviceAuthorizations.decide(who, { userCode, decision }, origin, tell);
           return sendPage(reply, { state: decision });
         } catch (error) {
           if (!(error instanceof Problem)) throw error;

@@ -3,7 +3,7 @@ import type { DeviceAuthorizationRow } from '../../database/tables.ts';
 import { slot, template } from '../../database/template.ts';
 
 /** What a person decides about a code that is still open. */
-export type Decision = Pick<DeviceAuthorizationRow, 'userCodeHash' | 'tenantId' | 'personId' | 'scopesJson'> & {
+export type Decision = Pick<DeviceAuthorizationRow, 'userCodeHash' | 'tenantId' | 'personId'> & {
   readonly state: 'approved' | 'denied';
   readonly now: number;
 };
@@ -29,7 +29,7 @@ export const createDeviceAuthorizationStore = ({ build, read }: Pick<Database, '
   const decide = template<Decision>(
     build
       .updateTable('deviceAuthorizations')
-      .set({ state: slot('state'), tenantId: slot('tenantId'), personId: slot('personId'), scopesJson: slot('scopesJson') })
+      .set({ state: slot('state'), tenantId: slot('tenantId'), personId: slot('personId') })
       .where('userCodeHash', '=', slot<string>('userCodeHash'))
       .where('state', '=', 'pending')
       .where('expiresAt', '>', slot<number>('now')),
@@ -41,14 +41,6 @@ export const createDeviceAuthorizationStore = ({ build, read }: Pick<Database, '
       .where('deviceCodeHash', '=', slot<string>('deviceCodeHash'))
       .where('state', '=', 'approved')
       .where('expiresAt', '>', slot<number>('now')),
-  );
-  const withdrawApprovalsOf = template<{ tenantId: string; personId: string }>(
-    build
-      .updateTable('deviceAuthorizations')
-      .set({ state: 'denied' })
-      .where('personId', '=', slot<string>('personId'))
-      .where('tenantId', '=', slot<string>('tenantId'))
-      .where('state', '=', 'approved'),
   );
   const notePoll = template<{ deviceCodeHash: string; now: number; toleranceMs: number }>(
     build
@@ -75,8 +67,6 @@ export const createDeviceAuthorizationStore = ({ build, read }: Pick<Database, '
     decideDeviceAuthorization: (row: Decision): Statement => ({ ...decide.row(row), mustChange: 1 }),
     /** Refused by the database when the code was traded already: of parallel trades exactly one is carried out. */
     useDeviceAuthorization: (row: { deviceCodeHash: string; now: number }): Statement => ({ ...use.row(row), mustChange: 1 }),
-    /** What the person approved and nobody traded yet counts as denied. */
-    withdrawApprovalsOf: withdrawApprovalsOf.row,
     /** Changes nothing when the last poll was less than the interval ago, save for a tolerance. */
     notePoll: notePoll.row,
     slowDown: slowDown.row,

@@ -110,17 +110,29 @@ test('a code gives the scopes it was asked for, as far as its person has them', 
   assert.deepEqual((await call('GET', '/v1/me', { token: given.access_token })).body.scopes, ['events:read']);
 });
 
-test('a session that may do less than its person lets no device do more than it may itself', async (context) => {
-  const { begin, poll, decide, operatorToken } = await givenOauth(context);
+test('a program that was given less than its person may do does not help itself to the rest', async (context) => {
+  const { begin, poll, decide, signIn, call } = await givenOauth(context);
+  const own = (await signIn({ method: 'password', username: 'ada', password: operatorPassword })).body;
   const narrow = (await begin({ client_id: 'entrepot-cli', scope: 'events:read' })).body;
-  await decide(await operatorToken(), narrow.user_code);
-  const limited = (await poll(narrow.device_code)).body.access_token;
-
-  for (const fields of [{ client_id: 'entrepot-cli' }, { client_id: 'entrepot-cli', scope: 'events:read operate' }]) {
-    const wide = (await begin(fields)).body;
-    assert.equal((await decide(limited, wide.user_code)).status, 204);
-    assert.equal((await poll(wide.device_code)).body.scope, 'events:read');
+  await decide(own.accessToken, narrow.user_code);
+  const token = (await poll(narrow.device_code)).body.access_token;
+  const { user_code: userCode, device_code } = (await begin()).body;
+  for (const [method, path, body] of [
+    ['POST', '/v1/devices/authorizations', { userCode }],
+    ['POST', '/v1/devices/pairings', { deviceId: 'phone' }],
+    ['PATCH', '/v1/me', { email: 'eve@example.org' }],
+    ['POST', '/v1/me/password', { current: operatorPassword, next: 'purple elephants never forget' }],
+    ['DELETE', '/v1/me', { password: operatorPassword }],
+    ['GET', '/v1/devices', undefined],
+    ['DELETE', `/v1/sessions/${own.id}`, undefined],
+  ] as const) {
+    const refused = await call(method, path, { token, ...(body === undefined ? {} : { body }) });
+    assert.deepEqual([refused.status, refused.body.type, path], [403, '/problems/not-allowed', path]);
   }
+  assert.equal((await poll(device_code)).body.error, 'authorization_pending');
+  assert.deepEqual((await call('GET', '/v1/me', { token })).body.scopes, ['events:read']);
+  assert.equal((await call('DELETE', '/v1/sessions/current', { token })).status, 204);
+  assert.equal((await call('GET', '/v1/me', { token: own.accessToken })).status, 200);
 });
 
 test('a session that may do less than its person gets no more by pairing a device, or by having the mails of its person', async (context) => {

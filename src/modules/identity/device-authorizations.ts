@@ -9,7 +9,7 @@ import type { LimitDecision, Limiter, LimitPolicy } from '../../limits/limiter.t
 import type { Trace } from '../trace/trace.ts';
 import { addressGroup } from './addresses.ts';
 import type { DeviceAuthorizationStore } from './device-authorization-store.ts';
-import { allScopes, parseScopeList } from './permissions.ts';
+import { parseScopeList } from './permissions.ts';
 import type { Origin } from './sessions.ts';
 import type { KnownCaller } from './sign-in/sign-in-method.ts';
 
@@ -38,10 +38,10 @@ export interface DeviceAuthorizations {
   begin(clientId: string, scopes: readonly Scope[] | undefined, origin: Origin, tell: Tell): Promise<CodesGiven>;
   /**
    * Lets the client act for the person, or tells it no. Throws `not-found` for a code that is wrong, expired or decided already, and
-   * `too-many` after ten of these. Whoever may do less than its person gives no more than it may itself.
+   * `too-many` after ten of these.
    */
   decide(
-    person: Pick<Caller, 'id' | 'tenantId' | 'scopes' | 'isLimited'>,
+    person: Pick<Caller, 'id' | 'tenantId'>,
     wanted: { userCode: string; decision: 'approved' | 'denied' },
     origin: Origin,
     tell: Tell,
@@ -99,9 +99,6 @@ export const createDeviceAuthorizations = ({
     }
   };
 
-  const approvedScopes = (asked: string | null, { scopes, isLimited }: Pick<Caller, 'scopes' | 'isLimited'>): string | null =>
-    isLimited ? JSON.stringify((asked === null ? allScopes : parseScopeList(asked)).filter((scope) => scopes.has(scope))) : asked;
-
   /** Still undecided: a client that asks too often is told to slow down. */
   const pend = async (deviceCodeHash: string): Promise<never> => {
     const now = clock.now();
@@ -139,14 +136,7 @@ export const createDeviceAuthorizations = ({
       if (!found) throw noSuchCode();
       const now = clock.now();
       const { id, tenantId } = person;
-      const decided = store.decideDeviceAuthorization({
-        userCodeHash,
-        state: decision,
-        tenantId,
-        personId: id,
-        scopesJson: approvedScopes(found.scopesJson, person),
-        now,
-      });
+      const decided = store.decideDeviceAuthorization({ userCodeHash, state: decision, tenantId, personId: id, now });
       const traced = trace.entries([
         {
           tenantId,

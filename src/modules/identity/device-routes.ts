@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { Problem } from '../../foundation/problem.ts';
-import { callerOf } from '../../http/access.ts';
+import { callerOf, refusalOfAccount } from '../../http/access.ts';
 import { listQuery, pageOf, sendPage } from '../../http/paging.ts';
 import { refusals } from '../../http/problem-reply.ts';
 import { limitReply } from '../../http/rate-limit.ts';
@@ -83,7 +83,9 @@ export const deviceRoutes =
       async (request, reply) => {
         const { body, caller } = request;
         if (caller !== undefined) {
-          if (caller.kind === 'person' && 'username' in body) throw mailedToOthers();
+          const refusal = refusalOfAccount(caller);
+          if (refusal) throw refusal;
+          if ('username' in body) throw mailedToOthers();
           return reply.code(201).send(await pairings.show(caller, body));
         }
         if (!('username' in body))

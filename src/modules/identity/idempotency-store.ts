@@ -7,6 +7,8 @@ type Begin = Pick<IdempotencyKeyRow, 'callerId' | 'idempotencyKey' | 'requestDig
   readonly staleBefore: number;
 };
 
+type Finish = Pick<IdempotencyKeyRow, 'callerId' | 'idempotencyKey' | 'sealedBody' | 'personId'> & { readonly status: number };
+
 export const createIdempotencyKeyStore = ({ build, read }: Pick<Database, 'build' | 'read'>) => {
   const beginKey = template<Begin>(
     build
@@ -17,7 +19,8 @@ export const createIdempotencyKeyStore = ({ build, read }: Pick<Database, 'build
         requestDigest: slot('requestDigest'),
         state: 'running',
         status: null,
-        bodyJson: null,
+        sealedBody: null,
+        personId: null,
         createdAt: slot('createdAt'),
         expiresAt: slot('expiresAt'),
       })
@@ -28,7 +31,8 @@ export const createIdempotencyKeyStore = ({ build, read }: Pick<Database, 'build
             requestDigest: eb.ref('excluded.requestDigest'),
             state: 'running',
             status: null,
-            bodyJson: null,
+            sealedBody: null,
+            personId: null,
             createdAt: eb.ref('excluded.createdAt'),
             expiresAt: eb.ref('excluded.expiresAt'),
           }))
@@ -44,10 +48,10 @@ export const createIdempotencyKeyStore = ({ build, read }: Pick<Database, 'build
           ),
       ),
   );
-  const finishKey = template<{ callerId: string; idempotencyKey: string; status: number; bodyJson: string | null }>(
+  const finishKey = template<Finish>(
     build
       .updateTable('idempotencyKeys')
-      .set({ state: 'done', status: slot('status'), bodyJson: slot('bodyJson') })
+      .set({ state: 'done', status: slot('status'), sealedBody: slot('sealedBody'), personId: slot('personId') })
       .where('callerId', '=', slot<string>('callerId'))
       .where('idempotencyKey', '=', slot<string>('idempotencyKey')),
   );

@@ -1,5 +1,6 @@
 import type { Database } from '../../database/database.ts';
 import type { Clock } from '../../foundation/clock.ts';
+import { idPrefixes } from '../../foundation/ids.ts';
 import type { Seal } from '../../foundation/secret.ts';
 import type { createIdempotencyKeyStore } from './idempotency-store.ts';
 
@@ -16,7 +17,10 @@ export type Finding =
   | { readonly state: 'other-request' }
   | { readonly state: 'done'; readonly status: number; readonly body?: string };
 
-/** Remembers answers in the database, so that a key holds on every replica and after a restart. */
+/**
+ * Remembers answers in the database, so that a key holds on every replica and after a restart. Bodies hold passwords, names and addresses:
+ * of a request only a keyed digest is kept, so that nobody finds a password from it by trying, and the answer is sealed.
+ */
 export interface Idempotency {
   /** Of two at once only one gets `new`: the table's primary key decides. */
   begin(claim: Claim): Promise<Finding>;
@@ -28,6 +32,7 @@ export interface Idempotency {
 const keptMs = 24 * 60 * 60 * 1000;
 /** A request that runs for longer was cut off by a crash. */
 const heldMs = 60 * 1000;
+const purpose = 'idempotency';
 
 export const createIdempotency = ({
   database,
@@ -37,17 +42,16 @@ export const createIdempotency = ({
 }: {
   database: Pick<Database, 'write'>;
   store: ReturnType<typeof createIdempotencyKeyStore>;
-  seal: Pick<Seal, 'mac'>;
+  seal: Seal;
   clock: Clock;
 }): Idempotency => ({
-  async begin({ callerId, key, digest: plainDigest }) {
+  async begin({ callerId, key, digest }) {
     const now = clock.now();
-    // Keyed: of a sign-up all but the password is known, which could be found from a plain digest by trying.
-    const digest = seal.mac(plainDigest, 'request-digest');
+    const requestDigest = seal.mac(digest, purpose);
     const row = {
       callerId,
       idempotencyKey: key,
-      requestDigest: digest,
+      requestDigest,
       createdAt: now,
       expiresAt: now + keptMs,
       staleBefore: now - heldMs,
@@ -57,14 +61,20 @@ export const createIdempotency = ({
     const found = await store.findKey(callerId, key);
     // It ended between the two: whoever held it was refused or cleaned away, so the client tries again.
     if (!found) return { state: 'running' };
-    if (found.requestDigest !== digest) return { state: 'other-request' };
+    if (found.requestDigest !== requestDigest) return { state: 'other-request' };
     if (found.state === 'running' || found.status === null) return { state: 'running' };
-    return { state: 'done', status: found.status, ...(found.bodyJson === null ? {} : { body: found.bodyJson }) };
+    return { state: 'done', status: found.status, ...(found.sealedBody === null ? {} : { body: seal.open(found.sealedBody, purpose) }) };
   },
   async finish({ callerId, key }, { status, body }) {
-    await database.write([store.finishKey({ callerId, idempotencyKey: key, status, bodyJson: body ?? null })]);
+    const sealedBody = body === undefined ? null : seal.seal(body, purpose);
+    await database.write([store.finishKey({ callerId, idempotencyKey: key, status, sealedBody, personId: personIn(body) })]);
   },
   async release({ callerId, key }) {
     await database.write([store.releaseKey({ callerId, idempotencyKey: key })]);
   },
 });
+
+const startOfPerson = new RegExp(`^\\{"id":"(${idPrefixes.person}_\\w+)"`);
+
+/** The person whom an answer tells about, by the id that it begins with; the answer goes with the account. */
+const personIn = (body = ''): string | null => startOfPerson.exec(body)?.[1] ?? null;

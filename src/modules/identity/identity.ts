@@ -16,7 +16,6 @@ import { openCredentials } from './credentials/all-credentials.ts';
 import type { TrustedIssuer } from './credentials/foreign-token.ts';
 import { createDenials, type Denials } from './denials.ts';
 import { createAdoptDevice } from './device-adoption.ts';
-import { createDeviceAuthorizationStore } from './device-authorization-store.ts';
 import { createDeviceStore } from './device-store.ts';
 import { createDevices } from './devices.ts';
 import { createExpiryStore } from './expiry-store.ts';
@@ -25,6 +24,7 @@ import { createGuessing } from './guessing.ts';
 import { createIdempotency, type Idempotency } from './idempotency.ts';
 import { createIdempotencyKeyStore } from './idempotency-store.ts';
 import { identityRoutes } from './identity-routes.ts';
+import { createLockOut } from './lock-out.ts';
 import { createMailStore } from './mail-store.ts';
 import { createMailTokenStore } from './mail-token-store.ts';
 import { createMailTokens } from './mail-tokens.ts';
@@ -47,7 +47,6 @@ import { createServiceStore } from './service-store.ts';
 import { createSessionStore } from './session-store.ts';
 import { createSessions } from './sessions.ts';
 import { createSetUp, type SetUp } from './set-up.ts';
-import { createShutOut } from './shut-out.ts';
 import { openSignInMethods } from './sign-in/all-sign-in-methods.ts';
 import { createSignUp } from './sign-up.ts';
 import { createSigningKeyStore } from './signing-key-store.ts';
@@ -151,10 +150,9 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
   const guessing = createGuessing({ limiter });
   const post = createPost({ database, store: createMailStore(database), mailer, seal, clock, ids, log });
 
-  const pairingStore = createPairingStore(database);
   const pairings = createPairings({
     database,
-    store: pairingStore,
+    store: createPairingStore(database),
     people,
     tenants: tenantStore,
     post,
@@ -193,19 +191,18 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
 
   const mailTokenStore = createMailTokenStore(database);
   const tokens = createMailTokens({ store: mailTokenStore, post, clock, publicUrl: settings.publicUrl });
+  const removalStore = createRemovalStore(database);
+  const lockOut = createLockOut({ sessionStore, removalStore, tokens, sessions, clock });
   const limit = settings.signUpLimit;
   const signUp = createSignUp({ database, people, tenants: tenantStore, makePerson, tokens, limiter, trace, clock, limit });
   const provePassword = createProvePassword({ database, people, passwords, guessing, trace, clock });
-  const shutOut = createShutOut({ pairings: pairingStore, authorizations: createDeviceAuthorizationStore(database), tokens });
   const passwordActs = createPasswordActs({
     database,
     people,
     tenants: tenantStore,
     passwords,
     provePassword,
-    sessionStore,
-    sessions,
-    shutOut,
+    lockOut,
     tokens,
     limiter,
     trace,
@@ -213,19 +210,16 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     log,
   });
   const changeProfile = createChangeProfile({ database, people, tenants: tenantStore, tokens, limiter, trace, clock });
-  const removalStore = createRemovalStore(database);
   // What other modules keep of a person is removed by a step of theirs.
   const steps = [createIdentityRemoval({ database, store: removalStore, trace, clock })];
   const removals = createRemovals({ database, store: removalStore, steps, clock, log });
-  const deleteAccount = createDeleteAccount({ database, people, sessionStore, sessions, removals, trace, clock });
+  const deleteAccount = createDeleteAccount({ database, people, lockOut, removals, trace, clock });
 
   const tenantPeople = createTenantPeople({
     database,
     store: people,
-    sessionStore,
-    sessions,
+    lockOut,
     passwords,
-    shutOut,
     tokens,
     makePerson,
     deleteAccount,

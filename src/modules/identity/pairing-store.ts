@@ -7,9 +7,6 @@ export type PairingStore = ReturnType<typeof createPairingStore>;
 /** PINs that wait to be traded. Whoever trades one has no tenant yet: device ids are unique in the instance. */
 export const createPairingStore = ({ build }: Pick<Database, 'build'>) => {
   const removePairings = template<{ deviceId: string }>(build.deleteFrom('pairings').where('deviceId', '=', slot<string>('deviceId')));
-  const removePairingsOf = template<{ tenantId: string; personId: string }>(
-    build.deleteFrom('pairings').where('personId', '=', slot<string>('personId')).where('tenantId', '=', slot<string>('tenantId')),
-  );
   const insertPairing = template<PairingRow>(
     build.insertInto('pairings').values({
       id: slot('id'),
@@ -45,8 +42,6 @@ export const createPairingStore = ({ build }: Pick<Database, 'build'>) => {
   );
 
   return {
-    /** No PIN that the person made, or was mailed, is traded from here on. */
-    removePairingsOf: removePairingsOf.row,
     /** From then on it is the only one of its device id. */
     replacePairing: (row: PairingRow): Write[] => [removePairings.row(row), insertPairing.row(row)],
     /**

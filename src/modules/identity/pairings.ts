@@ -26,11 +26,8 @@ export interface PinGiven {
  * with at most five tries.
  */
 export interface Pairings {
-  /**
-   * For the screen of who is signed in; shown here and never again. Throws `not-allowed` for devices, services, and
-   * whoever may do less than its person, since a device may do more.
-   */
-  show(caller: Caller, wanted: { deviceId: string; name?: string }): Promise<PinGiven>;
+  /** For the screen of a person who is signed in; shown here and never again. */
+  show(person: Pick<Caller, 'id' | 'tenantId'>, wanted: { deviceId: string; name?: string }): Promise<PinGiven>;
   /**
    * Mails a PIN to the account's address. Resolves likewise where there is no such account, it has no address, or was mailed too often.
    * Throws `too-many` by the address of the asker.
@@ -95,9 +92,7 @@ export const createPairings = ({
   };
 
   return {
-    async show({ kind, id, tenantId, isLimited }, { deviceId, name }) {
-      if (isLimited) throw new Problem('not-allowed', 'This session may do less than its person, and so pairs no devices.');
-      if (kind !== 'person') throw new Problem('not-allowed', 'Only people pair devices.');
+    async show({ id, tenantId }, { deviceId, name }) {
       const pin = newPin();
       const pairing = newPairing({ tenantId, personId: id, deviceId, name: name ?? null }, pin);
       await database.write(store.replacePairing(pairing));

@@ -7,19 +7,18 @@ import type { LimitDecision, Limiter, LimitPolicy } from '../../limits/limiter.t
 import type { Trace, TraceEntryIn } from '../trace/trace.ts';
 import { addressGroup } from './addresses.ts';
 import type { Guess } from './guessing.ts';
+import type { LockOut } from './lock-out.ts';
 import { badMailToken, type MailTokens } from './mail-tokens.ts';
 import type { Passwords } from './passwords.ts';
 import { mustBePassword } from './person-fields.ts';
 import type { PersonStore } from './person-store.ts';
 import { type ProvePassword, wrongPassword } from './prove-password.ts';
-import type { SessionStore } from './session-store.ts';
-import type { Origin, Sessions } from './sessions.ts';
-import type { ShutOut } from './shut-out.ts';
+import type { Origin } from './sessions.ts';
 import type { TenantStore } from './tenant-store.ts';
 import { usernameKeyOf } from './usernames.ts';
 
 export interface PasswordActs {
-  /** Ends all other sessions of the person and those of its devices, and voids what would open new ones. Throws `wrong-password`, `too-many`, `bad-body`. */
+  /** Ends all other sessions of the person, those of its devices, and what waits to become one (`lock-out.ts`). Throws `wrong-password`, `too-many`, `bad-body`. */
   change(caller: Caller, wanted: { current: string; next: string }, origin: Origin, tell: Guess['tell']): Promise<void>;
   /**
    * Mails a token where the name is one of a person with an address. Resolves before it is known whether it is, so neither the answer nor
@@ -43,9 +42,7 @@ export const createPasswordActs = ({
   tenants,
   passwords,
   provePassword,
-  sessionStore,
-  sessions,
-  shutOut,
+  lockOut,
   tokens,
   limiter,
   trace,
@@ -57,9 +54,7 @@ export const createPasswordActs = ({
   tenants: Pick<TenantStore, 'findTenant'>;
   passwords: Pick<Passwords, 'hash'>;
   provePassword: ProvePassword;
-  sessionStore: SessionStore;
-  sessions: Pick<Sessions, 'noteEnded'>;
-  shutOut: ShutOut;
+  lockOut: LockOut;
   tokens: MailTokens;
   limiter: Limiter;
   trace: Pick<Trace, 'entries'>;
@@ -90,18 +85,13 @@ export const createPasswordActs = ({
       await mustBePassword(next, '/next');
       const person = await provePassword(caller, current, origin, tell);
       const to = await passwords.hash(next);
-      const { id, tenantId } = person;
-      const at = clock.now();
       try {
-        const [, ended, endedOfDevices] = await database.write([
-          people.changePassword({ id, from: person.passwordHash, to, at }),
-          sessionStore.endOtherSessionsOfCaller({ tenantId, callerId: id, keptId: caller.sessionId, at }),
-          sessionStore.endSessionsOfDevicesOf({ tenantId, personId: id, at }),
-          ...shutOut(person),
+        const [, ...locked] = await database.write([
+          people.changePassword({ id: person.id, from: person.passwordHash, to, at: clock.now() }),
+          ...lockOut.writes(person, caller.sessionId),
           ...entries(person, origin),
         ]);
-        sessions.noteEnded(ended);
-        sessions.noteEnded(endedOfDevices);
+        lockOut.note(locked);
       } catch (error) {
         // Somebody changed it meanwhile, so what was proven is not the current one any more.
         if (error instanceof WriteRefused) throw wrongPassword();
@@ -118,19 +108,15 @@ export const createPasswordActs = ({
       const row = await tokens.get(token, 'reset');
       await mustBePassword(password);
       const to = await passwords.hash(password);
-      const { personId: id, tenantId } = row;
-      const at = clock.now();
+      const person = { id: row.personId, tenantId: row.tenantId };
       try {
-        const [, , ended, endedOfDevices] = await database.write([
+        const [, , ...locked] = await database.write([
           tokens.use(row),
-          people.resetPassword({ id, to, at }),
-          sessionStore.endSessionsOfCaller({ tenantId, callerId: id, at }),
-          sessionStore.endSessionsOfDevicesOf({ tenantId, personId: id, at }),
-          ...shutOut({ id, tenantId, state: 'active' }),
-          ...entries({ id, tenantId }, origin, { how: 'mail' }),
+          people.resetPassword({ id: person.id, to, at: clock.now() }),
+          ...lockOut.writes(person),
+          ...entries(person, origin, { how: 'mail' }),
         ]);
-        sessions.noteEnded(ended);
-        sessions.noteEnded(endedOfDevices);
+        lockOut.note(locked);
       } catch (error) {
         if (error instanceof WriteRefused) throw badMailToken();
         throw error;

@@ -21,11 +21,12 @@ export const createRemovalStore = ({ build, read }: Pick<Database, 'build' | 're
   const tenantId = slot<string>('tenantId');
   const personId = slot<string>('personId');
 
-  // The rows of sessions stay until no token of them is out, for other processes to see that they ended; they keep no address.
+  // The rows of sessions stay until no token of them is out, for other processes to see that they ended; they keep no address. One that
+  // was opened while the account was being deleted ends here.
   const forgetSessions = template<OfPerson & { at: number }>(
     build
       .updateTable('sessions')
-      .set({ address: '', refreshExpiresAt: slot('at') })
+      .set((eb) => ({ address: '', refreshExpiresAt: slot('at'), revokedAt: eb.fn.coalesce('revokedAt', eb.val(slot<number>('at'))) }))
       .where('tenantId', '=', tenantId)
       .where('address', '<>', '')
       .where((eb) => eb.or([eb('callerId', '=', personId), eb('personId', '=', personId)])),
@@ -44,38 +45,16 @@ export const createRemovalStore = ({ build, read }: Pick<Database, 'build' | 're
   const removeAuthorizations = template<OfPerson>(build.deleteFrom('deviceAuthorizations').where('personId', '=', personId));
   const removeMailTokens = template<OfPerson>(build.deleteFrom('mailTokens').where('personId', '=', personId));
   const removeMails = template<OfPerson>(build.deleteFrom('mails').where('personId', '=', personId));
-  const removeKeptAnswers = template<OfPerson>(build.deleteFrom('idempotencyKeys').where('callerId', '=', personId));
-
-  // The answer that told who was made is kept under whoever asked for it: an address where somebody signed up, else the maker.
-  const removeAnswerOfSignUp = template<{ answer: string }>(
-    build
-      .deleteFrom('idempotencyKeys')
-      .where('callerId', '>=', 'address:')
-      .where('callerId', '<', 'address;')
-      .where('bodyJson', 'like', slot<string>('answer')),
-  );
-  const removeAnswerOfMaking = template<OfPerson & { answer: string }>(
-    build
-      .deleteFrom('idempotencyKeys')
-      .where('callerId', 'in', (eb) =>
-        eb
-          .selectFrom('people')
-          .select('id')
-          .where('tenantId', '=', tenantId)
-          .where('role', 'in', ['admin', 'operator'])
-          .unionAll(
-            eb.selectFrom('services').select('id').where('tenantId', '=', tenantId).where('scopesJson', 'like', '%"people:manage"%'),
-          ),
-      )
-      .where('bodyJson', 'like', slot<string>('answer')),
+  const removeKeptAnswers = template<OfPerson>(
+    build.deleteFrom('idempotencyKeys').where((eb) => eb.or([eb('callerId', '=', personId), eb('personId', '=', personId)])),
   );
 
   return {
     insertRemoval: insertRemoval.row,
     endRemoval: endRemoval.row,
 
-    /** No PIN of the person is traded from here on. */
-    removePairings: removePairings.row,
+    /** No PIN of the person is traded from here on, and no code that it approved. */
+    removeCodes: (row: OfPerson): Write[] => [removePairings.row(row), removeAuthorizations.row(row)],
 
     /** Everything that identity keeps of a person but its own row and its devices' ids in the trace. */
     removeBelongings: (row: OfPerson & { at: number }): Write[] => [
@@ -87,8 +66,6 @@ export const createRemovalStore = ({ build, read }: Pick<Database, 'build' | 're
       removeMailTokens.row(row),
       removeMails.row(row),
       removeKeptAnswers.row(row),
-      removeAnswerOfSignUp.row({ answer: answerAbout(row) }),
-      removeAnswerOfMaking.row({ ...row, answer: answerAbout(row) }),
     ],
 
     /** Removals belong to the instance: whoever works on them works on those of all tenants. Oldest first. */
@@ -106,6 +83,3 @@ export const createRemovalStore = ({ build, read }: Pick<Database, 'build' | 're
     },
   };
 };
-
-/** How an answer begins that shows a person; a pattern for `like`. */
-const answerAbout = ({ personId }: OfPerson): string => `{"id":"${personId}"%`;

@@ -73,10 +73,7 @@ export const createRemovals = ({
   };
 
   return {
-    writes: ({ id, tenantId }) => [
-      store.insertRemoval({ subject: id, tenantId, kind: 'person', createdAt: clock.now() }),
-      store.removePairings({ tenantId, personId: id }),
-    ],
+    writes: ({ id, tenantId }) => [store.insertRemoval({ subject: id, tenantId, kind: 'person', createdAt: clock.now() })],
     announce: () => bell.ring(),
     startWorker: () =>
       startLoop({

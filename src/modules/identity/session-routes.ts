@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { Clock } from '../../foundation/clock.ts';
 import { Problem } from '../../foundation/problem.ts';
-import { addressOf, callerOf } from '../../http/access.ts';
+import { addressOf, callerOf, refusalOfAccount } from '../../http/access.ts';
 import { baseUrlOf } from '../../http/base-url.ts';
 import { listQuery, pageOf, sendPage } from '../../http/paging.ts';
 import { refusals } from '../../http/problem-reply.ts';
@@ -84,7 +84,7 @@ export const sessionRoutes =
     app.post(
       '/',
       {
-        config: { access: 'public' },
+        config: { access: 'public', isIdempotent: true, showsSecret: true },
         schema: {
           summary: 'Sign in',
           description:
@@ -165,12 +165,17 @@ export const sessionRoutes =
         config: { access: 'signed-in' },
         schema: {
           summary: 'End one of your sessions',
+          description: 'A session that was given a part of what its person may do ends itself alone.',
           params: Type.Object({ id: Type.String({ maxLength: 64 }) }),
           response: { 204: Type.Null(), ...refusals('not-found') },
         },
       },
       async (request, reply) => {
-        await sessions.end(callerOf(request), request.params.id, originOf(request));
+        const caller = callerOf(request);
+        const { id } = request.params;
+        const refusal = caller.kind === 'person' && caller.isLimited && id !== caller.sessionId ? refusalOfAccount(caller) : undefined;
+        if (refusal) throw refusal;
+        await sessions.end(caller, id, originOf(request));
         return reply.code(204).send(null);
       },
     );

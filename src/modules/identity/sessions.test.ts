@@ -231,6 +231,23 @@ test('a browser keeps its refresh token in a cookie that no script reads', async
   assert.equal((await call('POST', '/v1/sessions/refresh')).status, 401);
 });
 
+test('signing in again under one Idempotency-Key opens no second session, and shows no token again', async (context) => {
+  const { call, signIn } = await givenServer(context);
+  const body = { method: 'password', username: 'ada', password: operatorPassword };
+  for (const cookie of [false, true]) {
+    const headers = { 'idempotency-key': `cookie-${cookie}` };
+    const wrong = await signIn({ ...body, cookie, password: 'wrong wrong wrong' }, { headers });
+    assert.equal(wrong.status, 401);
+    const opened = await signIn({ ...body, cookie }, { headers });
+    assert.equal(opened.status, 201);
+    const again = await signIn({ ...body, cookie }, { headers });
+    assert.deepEqual([again.status, again.body.type, again.body.id], [409, '/problems/already-created', opened.body.id]);
+    assert.equal(again.headers.get('set-cookie'), null);
+    const { items } = (await call('GET', '/v1/sessions', { token: opened.body.accessToken })).body;
+    assert.equal(items.length, cookie ? 2 : 1);
+  }
+});
+
 test('what callers do stands in their trace, also being refused', async (context) => {
   const { database, call, signIn, givenService } = await givenServer(context);
   const { made, session } = await givenService([]);

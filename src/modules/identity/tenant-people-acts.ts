@@ -7,15 +7,14 @@ import { Problem } from '../../foundation/problem.ts';
 import type { Trace, TraceEntryIn } from '../trace/trace.ts';
 import type { DeleteAccount } from './account-deletion.ts';
 import type { Denials } from './denials.ts';
+import type { LockOut } from './lock-out.ts';
 import type { MailTokens } from './mail-tokens.ts';
 import type { Passwords } from './passwords.ts';
 import { mustHoldAll, type Role, roles } from './permissions.ts';
 import { type MakePerson, orNameTaken } from './person-acts.ts';
 import { mustBeDisplayName, mustBeEmail, mustBePassword } from './person-fields.ts';
 import type { PersonStore } from './person-store.ts';
-import type { SessionStore } from './session-store.ts';
-import type { Origin, Sessions } from './sessions.ts';
-import type { ShutOut } from './shut-out.ts';
+import type { Origin } from './sessions.ts';
 
 /** A person as those see it who look after the tenant. */
 export interface PersonSeen {
@@ -65,10 +64,8 @@ export interface TenantPeople {
 export const createTenantPeople = ({
   database,
   store,
-  sessionStore,
-  sessions,
+  lockOut,
   passwords,
-  shutOut,
   tokens,
   makePerson,
   deleteAccount,
@@ -79,10 +76,8 @@ export const createTenantPeople = ({
 }: {
   database: Pick<Database, 'write' | 'transaction'>;
   store: PersonStore;
-  sessionStore: Pick<SessionStore, 'endSessionsOfCaller' | 'endSessionsOfDevicesOf'>;
-  sessions: Pick<Sessions, 'noteEnded'>;
+  lockOut: LockOut;
   passwords: Pick<Passwords, 'hash'>;
-  shutOut: ShutOut;
   tokens: Pick<MailTokens, 'revoke'>;
   makePerson: MakePerson;
   deleteAccount: DeleteAccount;
@@ -111,12 +106,6 @@ export const createTenantPeople = ({
   };
 
   const getRow = async (scope: TenantScope, id: string): Promise<PersonRow> => (await store.findPerson(scope, id)) ?? refuseUnknown(id);
-
-  /** Whoever knew the old password is out, also where it let a device in. */
-  const endings = ({ tenantId, id }: Pick<PersonRow, 'tenantId' | 'id'>) => [
-    sessionStore.endSessionsOfCaller({ tenantId, callerId: id, at: clock.now() }),
-    sessionStore.endSessionsOfDevicesOf({ tenantId, personId: id, at: clock.now() }),
-  ];
 
   /** The person, held until the transaction ends; `role` is what it is to have then. */
   const hold = async (trx: Pick<Trx, 'query'>, caller: Caller, id: string, role: Role): Promise<PersonRow> => {
@@ -149,20 +138,20 @@ export const createTenantPeople = ({
       if (changes.role !== undefined && changes.role !== seen.role) mustMayGive(caller, changes.role);
       await mustBeChange(changes);
       const passwordHash = changes.password === undefined ? undefined : await passwords.hash(changes.password);
-      const { row, ended } = await database.transaction(async (trx) => {
+      const { row, locked } = await database.transaction(async (trx) => {
         const before = await hold(trx, caller, id, changes.role ?? seen.role);
         const after = changed(before, changes, passwordHash);
         const results = await trx.run([
-          ...(passwordHash === undefined ? [] : [...endings(before), ...shutOut(before)]),
-          // Whoever reads the mails to the address before has no say any more.
-          ...(after.email === before.email ? [] : [tokens.revoke(id, 'reset')]),
+          ...(passwordHash === undefined ? [] : lockOut.writes(before)),
+          // What was mailed to the address before proves nothing any more.
+          ...(after.email === before.email ? [] : [tokens.revoke(id, 'reset'), tokens.revoke(id, 'confirm')]),
           store.updatePerson(after),
           ...traced(caller, id, origin, actsOf(before, after, changes)),
         ]);
-        return { row: after, ended: passwordHash === undefined ? [] : results.slice(0, 2) };
+        return { row: after, locked: passwordHash === undefined ? [] : results };
       });
       denials.changeScopes(id, new Set(roles[row.role]), row.updatedAt);
-      for (const result of ended) sessions.noteEnded(result);
+      lockOut.note(locked);
       return toSeen(row);
     },
 
@@ -191,6 +180,7 @@ const changed = (before: PersonRow, changes: PersonChange, passwordHash: string 
   email: merged(changes.email, before.email),
   // Who looks after the tenant vouches for the address that it gives; who sets a password locks out whoever may have named another one.
   pendingEmail: changes.email === undefined && passwordHash === undefined ? before.pendingEmail : null,
+  state: typeof changes.email === 'string' ? 'active' : before.state,
   displayName: merged(changes.displayName, before.displayName),
   role: changes.role ?? before.role,
   rolesJson: changes.roles === undefined ? before.rolesJson : JSON.stringify(changes.roles ?? []),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { givenServer } from './identity.fixture.ts';
+import { soon } from './people.fixture.ts';
 
 const password = 'correct horse battery staple';
 
@@ -100,6 +101,24 @@ test('a changed role counts at once, for tokens that are out and for refreshed o
   const refreshed = await call('POST', '/v1/sessions/refresh', { body: { refreshToken: session.refreshToken } });
   const { role, scopes } = (await call('GET', '/v1/me', { token: refreshed.body.accessToken })).body;
   assert.deepEqual([role, scopes], ['viewer', ['files:read', 'events:read', 'records:read', 'trace:read']]);
+});
+
+test('a changed role counts on another replica within five seconds, for the person and its devices', async (context) => {
+  const server = await given(context);
+  const { call, operator, person, signIn } = server;
+  const bob = await person('bob', 'member');
+  const { pin } = (await call('POST', '/v1/devices/pairings', { token: bob.token, body: { deviceId: 'phone' } })).body;
+  const device = (await signIn({ method: 'pin', deviceId: 'phone', pin })).body.accessToken;
+  const replica = await server.another();
+  const workers = replica.startWorkers();
+  context.after(() => Promise.all(workers.map((worker) => worker.stop())));
+  const maySend = async () => {
+    const callers = await Promise.all([bob.token, device].map((token) => replica.authenticate(`Bearer ${token}`, '127.0.0.1')));
+    return callers.map((caller) => caller?.scopes.has('events:send'));
+  };
+  assert.deepEqual(await maySend(), [true, true]);
+  await call('PATCH', bob.path, { token: operator, body: { role: 'viewer' } });
+  await soon(async () => ((await maySend()).includes(true) ? undefined : true));
 });
 
 test('what a service was given it keeps when its maker may do less', async (context) => {

@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { exportSPKI } from 'jose';
 import type { Scope } from '../../../foundation/caller.ts';
 import { givenServer } from '../identity.fixture.ts';
+import { soon } from '../people.fixture.ts';
 import { createPersonStore } from '../person-store.ts';
 import { startIssuer } from './issuer.fixture.ts';
 
@@ -300,4 +301,22 @@ test('it has no session here: none is listed, none can be ended, and it cannot s
   for (const password of ['x', ' ', 'correct horse battery']) {
     assert.equal((await signIn({ method: 'password', username: 'grace', password })).status, 401);
   }
+});
+
+test('it has no password here: it can neither prove one nor change one, and no mail gives it one', async (context) => {
+  const { issuer, me, call, database } = await given(context);
+  const token = await issuer.token({ preferred_username: 'grace', email: 'grace@navy.example' });
+  const { id } = (await me(token)).body;
+  for (const current of [' ', 'correct horse battery']) {
+    const changed = await call('POST', '/v1/me/password', { token, body: { current, next: 'purple elephants never forget' } });
+    assert.deepEqual([changed.status, changed.body.type], [403, '/problems/wrong-password']);
+    assert.equal((await call('DELETE', '/v1/me', { token, body: { password: current } })).status, 403);
+  }
+  const other = { username: 'hopper', password: 'purple elephants never forget', email: 'hopper@navy.example' };
+  await call('POST', '/v1/people', { body: other });
+  for (const username of ['grace', 'hopper']) assert.equal((await call('POST', '/v1/password-resets', { body: { username } })).status, 202);
+  const mailed = () => database.read.selectFrom('mailTokens').select('personId').execute();
+  const found = await soon(async () => ((await mailed()).length > 0 ? await mailed() : undefined));
+  assert.ok(found.every(({ personId }) => personId !== id));
+  assert.equal((await me(token)).status, 200);
 });

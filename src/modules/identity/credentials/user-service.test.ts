@@ -185,11 +185,13 @@ test('tokens of ours, good or forged, and those of trusted issuers are never sho
   assert.equal(service.asked.length, 0);
 });
 
-test('who has no account here has no session either: none is listed, none can be ended', async (context) => {
+test('who has no account here has neither sessions nor devices: none is listed, none can be ended, no PIN is made', async (context) => {
   const { call, asked } = await given(context, (_request, response) => sendJson(response, { userId: 'user-17' }));
   const token = 'opaque-token';
   assert.deepEqual((await call('GET', '/v1/sessions', { token })).body, { items: [] });
   assert.equal((await call('DELETE', '/v1/sessions/current', { token })).status, 404);
+  const pairing = await call('POST', '/v1/devices/pairings', { token, body: { deviceId: 'phone' } });
+  assert.deepEqual([pairing.status, pairing.body.type], [403, '/problems/not-allowed']);
   assert.equal(asked.length, 1);
 });
 
