@@ -111,9 +111,10 @@ test('a code gives the scopes it was asked for, as far as its person has them', 
 });
 
 test('a program that was given less than its person may do does not help itself to the rest', async (context) => {
-  const { begin, poll, decide, operatorToken, call } = await givenOauth(context);
+  const { begin, poll, decide, signIn, call } = await givenOauth(context);
+  const own = (await signIn({ method: 'password', username: 'ada', password: operatorPassword })).body;
   const narrow = (await begin({ client_id: 'entrepot-cli', scope: 'events:read' })).body;
-  await decide(await operatorToken(), narrow.user_code);
+  await decide(own.accessToken, narrow.user_code);
   const token = (await poll(narrow.device_code)).body.access_token;
   const { user_code: userCode, device_code } = (await begin()).body;
   for (const [method, path, body] of [
@@ -129,6 +130,14 @@ test('a program that was given less than its person may do does not help itself 
   }
   assert.equal((await poll(device_code)).body.error, 'authorization_pending');
   assert.deepEqual((await call('GET', '/v1/me', { token })).body.scopes, ['events:read']);
+  const seen = (await call('GET', '/v1/sessions', { token })).body.items;
+  assert.deepEqual(
+    seen.map(({ isCurrent }: { isCurrent: boolean }) => isCurrent),
+    [true],
+  );
+  assert.equal((await call('DELETE', `/v1/sessions/${own.id}`, { token })).status, 404);
+  assert.equal((await call('DELETE', '/v1/sessions/current', { token })).status, 204);
+  assert.equal((await call('GET', '/v1/me', { token: own.accessToken })).status, 200);
 });
 
 test('ten wrong codes are all that a person may try, from wherever, while others go on', async (context) => {
