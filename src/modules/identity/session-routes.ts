@@ -165,7 +165,7 @@ export const sessionRoutes =
         config: { access: 'signed-in' },
         schema: {
           summary: 'End one of your sessions',
-          description: 'A session that was given a part of what its person may do ends itself alone.',
+          description: 'A session that was given a part of what its caller may do sees and ends itself alone.',
           params: Type.Object({ id: Type.String({ maxLength: 64 }) }),
           response: { 204: Type.Null(), ...refusals('not-found') },
         },

@@ -135,8 +135,12 @@ export const createSessionStore = ({ build, read }: Pick<Database, 'build' | 're
       return { usedAt, expiresAt, session };
     },
 
-    /** The caller's sessions that are not over, newest first, one more than the limit. */
-    async listLiveSessions(scope: CallerScope, now: number, { limit, cursor }: PageRequest): Promise<SessionRow[]> {
+    /** The caller's sessions that are not over, or just one of them, newest first, one more than the limit. */
+    async listLiveSessions(
+      { onlyId, ...scope }: CallerScope & { onlyId: string | undefined },
+      now: number,
+      { limit, cursor }: PageRequest,
+    ): Promise<SessionRow[]> {
       const query = read
         .selectFrom('sessions')
         .selectAll()
@@ -144,6 +148,7 @@ export const createSessionStore = ({ build, read }: Pick<Database, 'build' | 're
         .where('tenantId', '=', scope.tenantId)
         .where('revokedAt', 'is', null)
         .where('refreshExpiresAt', '>', now)
+        .$if(onlyId !== undefined, (only) => only.where('id', '=', String(onlyId)))
         .orderBy('id', 'desc')
         .limit(limit + 1);
       if (cursor === undefined) return await query.execute();

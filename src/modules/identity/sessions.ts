@@ -69,9 +69,10 @@ export interface Sessions {
    * that an OAuth client opened is refreshed by that client alone (RFC 6749 §6), any other by whoever holds its token.
    */
   refresh(refreshToken: string, origin: Origin, client?: RefreshingClient): Promise<SessionGiven>;
+  /** A session that is limited to a part of what its caller may do sees itself alone. */
   list(caller: Caller, page: PageRequest): Promise<Page<SessionSeen>>;
-  /** Throws `not-found` for a session that is over or somebody else's. */
-  end(caller: Pick<Caller, 'id' | 'kind' | 'tenantId'>, sessionId: string, origin: Origin): Promise<void>;
+  /** Throws `not-found` for a session that is over, somebody else's, or that the caller's does not see. */
+  end(caller: Caller, sessionId: string, origin: Origin): Promise<void>;
   /** Signs out whoever holds the session's refresh token; throws `bad-refresh-token`. */
   endByRefreshToken(refreshToken: string, origin: Origin): Promise<void>;
   /** Ends a session that is found by one of its tokens; one that is over stays so. */
@@ -283,7 +284,8 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
     },
 
     async list(caller, page) {
-      const rows = await store.listLiveSessions(caller, clock.now(), page);
+      const onlyId = caller.isLimited ? caller.sessionId : undefined;
+      const rows = await store.listLiveSessions({ ...caller, onlyId }, clock.now(), page);
       return toPage(
         rows,
         page.limit,
@@ -300,7 +302,8 @@ export const createSessions = (needs: SessionNeeds): Sessions => {
     },
 
     async end(caller, sessionId, origin) {
-      const isEnded = await endSession(caller, sessionId, origin, 'signed out');
+      const isSeen = !caller.isLimited || sessionId === caller.sessionId;
+      const isEnded = isSeen && (await endSession(caller, sessionId, origin, 'signed out'));
       if (!isEnded) throw new Problem('not-found', `You have no session ${sessionId}.`);
     },
 
