@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { Clock } from '../../foundation/clock.ts';
 import { Problem } from '../../foundation/problem.ts';
-import { addressOf, callerOf, refusalOfAccount } from '../../http/access.ts';
+import { addressOf, callerOf } from '../../http/access.ts';
 import { baseUrlOf } from '../../http/base-url.ts';
 import { listQuery, pageOf, sendPage } from '../../http/paging.ts';
 import { refusals } from '../../http/problem-reply.ts';
@@ -171,11 +171,7 @@ export const sessionRoutes =
         },
       },
       async (request, reply) => {
-        const caller = callerOf(request);
-        const { id } = request.params;
-        const refusal = caller.kind === 'person' && caller.isLimited && id !== caller.sessionId ? refusalOfAccount(caller) : undefined;
-        if (refusal) throw refusal;
-        await sessions.end(caller, id, originOf(request));
+        await sessions.end(callerOf(request), request.params.id, originOf(request));
         return reply.code(204).send(null);
       },
     );
