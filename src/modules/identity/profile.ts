@@ -2,7 +2,6 @@ import { type Database, type Write, WriteRefused } from '../../database/database
 import type { PersonRow } from '../../database/tables.ts';
 import type { Caller } from '../../foundation/caller.ts';
 import type { Clock } from '../../foundation/clock.ts';
-import { Problem } from '../../foundation/problem.ts';
 import type { LimitDecision, Limiter } from '../../limits/limiter.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { MailTokens } from './mail-tokens.ts';
@@ -21,8 +20,7 @@ export interface ProfileChanges {
 
 /**
  * Changes what a person tells about itself. Where the tenant asks for confirmation a new address counts once it is confirmed, and there
- * must be one. Throws `bad-body`, `too-many` by `tell`, and `not-allowed` for the address where the session may do less than
- * its person.
+ * must be one. Throws `bad-body`, and `too-many` by `tell`.
  */
 export type ChangeProfile = (
   caller: Caller,
@@ -51,9 +49,6 @@ export const createChangeProfile =
   }): ChangeProfile =>
   async (caller, changes, { address, requestId }, tell) => {
     const { displayName, email } = changes;
-    // By a mail to its address a person gets all that it may do.
-    if (email !== undefined && caller.isLimited)
-      throw new Problem('not-allowed', 'This session may do less than its person, and so does not say where its mails go.');
     if (typeof displayName === 'string') mustBeDisplayName(displayName);
     if (typeof email === 'string') mustBeEmail(email);
     const mustConfirm = (await tenants.findTenant(caller.tenantId))?.confirmEmail === 1;
