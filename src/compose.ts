@@ -20,7 +20,7 @@ import { createEvents, createEventTraceStore } from './modules/events/events.ts'
 import { createLiveView } from './modules/events/live.ts';
 import { createEdgeCheck } from './modules/identity/credentials/edge-key.ts';
 import { createIdentity } from './modules/identity/identity.ts';
-import { type KeyRing, openKeyRing } from './modules/identity/key-ring.ts';
+import { type KeyRing, openKeyRing } from './modules/identity/sessions/key-ring.ts';
 import { createTrace } from './modules/trace/trace.ts';
 import { traceRoutes } from './modules/trace/trace-routes.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';

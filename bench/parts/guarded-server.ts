@@ -7,8 +7,8 @@ import { createServer } from '../../src/http/server.ts';
 import { createAuthenticate } from '../../src/modules/identity/authenticate.ts';
 import { createAccessTokens } from '../../src/modules/identity/credentials/access-token.ts';
 import { ownTokens } from '../../src/modules/identity/credentials/own-token.ts';
-import { createDenials } from '../../src/modules/identity/denials.ts';
-import type { SigningKey } from '../../src/modules/identity/signing-keys.ts';
+import { createDenials } from '../../src/modules/identity/sessions/denials.ts';
+import type { SigningKey } from '../../src/modules/identity/sessions/signing-keys.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { serveProgram } from './program.ts';
 

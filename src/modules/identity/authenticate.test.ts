@@ -4,8 +4,8 @@ import type { Caller } from '../../foundation/caller.ts';
 import { Problem } from '../../foundation/problem.ts';
 import { createAuthenticate } from './authenticate.ts';
 import { ownTokens } from './credentials/own-token.ts';
-import { createDenials } from './denials.ts';
 import { createTurnableClock } from './identity.fixture.ts';
+import { createDenials } from './sessions/denials.ts';
 
 const given = (maxRemembered = 100) => {
   const clock = createTurnableClock();

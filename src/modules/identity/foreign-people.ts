@@ -5,10 +5,10 @@ import type { Ids } from '../../foundation/ids.ts';
 import { Problem } from '../../foundation/problem.ts';
 import { hashOf } from '../../foundation/secret.ts';
 import type { Trace } from '../trace/trace.ts';
-import { nameHashOf } from './person-acts.ts';
-import type { ForeignPersonFound, PersonStore } from './person-store.ts';
-import type { TenantStore } from './tenant-store.ts';
-import { isUsername, usernameKeyOf } from './usernames.ts';
+import { nameHashOf } from './accounts/person-acts.ts';
+import type { ForeignPersonFound, PersonStore } from './accounts/person-store.ts';
+import { isUsername, usernameKeyOf } from './accounts/usernames.ts';
+import type { TenantStore } from './tenants/tenant-store.ts';
 
 /** What an identity provider says about a person. Only `iss` and `sub` are what they must be; the rest may be anything. */
 export interface ForeignClaims {

@@ -1,17 +1,17 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
-import { deviceApprovalRoutes } from './device-approval-routes.ts';
-import { deviceRoutes } from './device-routes.ts';
-import { mailPageRoutes } from './mail-page-routes.ts';
-import { meRoutes } from './me-routes.ts';
-import { oauthRoutes } from './oauth-routes.ts';
-import { peopleRoutes } from './people-routes.ts';
+import { mailPageRoutes } from './accounts/mail-page-routes.ts';
+import { meRoutes } from './accounts/me-routes.ts';
+import { peopleRoutes } from './accounts/people-routes.ts';
+import { setUpRoutes } from './accounts/set-up-routes.ts';
+import { deviceRoutes } from './devices/device-routes.ts';
+import { deviceApprovalRoutes } from './oauth/device-approval-routes.ts';
+import { oauthRoutes } from './oauth/oauth-routes.ts';
 import { serviceRoutes } from './service-routes.ts';
-import { sessionRoutes } from './session-routes.ts';
-import { setUpRoutes } from './set-up-routes.ts';
-import type { SigningKeys } from './signing-keys.ts';
-import { tenantPeopleRoutes } from './tenant-people-routes.ts';
-import { tenantRoutes } from './tenant-routes.ts';
+import { sessionRoutes } from './sessions/session-routes.ts';
+import type { SigningKeys } from './sessions/signing-keys.ts';
+import { tenantPeopleRoutes } from './tenants/tenant-people-routes.ts';
+import { tenantRoutes } from './tenants/tenant-routes.ts';
 
 const KeysOut = Type.Object({
   keys: Type.Array(

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { cleanUp } from './cleaning.ts';
 import { callsTo, givenNeeds, givenServer, serve } from './identity.fixture.ts';
-import { createSessionStore } from './session-store.ts';
+import { createSessionStore } from './sessions/session-store.ts';
 
 /** Waits until `isSo`; false when it does not become so for long. */
 const eventually = async (isSo: () => Promise<boolean>) => {

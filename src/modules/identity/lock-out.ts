@@ -1,10 +1,10 @@
 import type { Write, WriteResult } from '../../database/database.ts';
 import type { PersonRow } from '../../database/tables.ts';
 import type { Clock } from '../../foundation/clock.ts';
-import type { MailTokens } from './mail-tokens.ts';
-import type { RemovalStore } from './removal-store.ts';
-import type { SessionStore } from './session-store.ts';
-import type { Sessions } from './sessions.ts';
+import type { MailTokens } from './accounts/mail-tokens.ts';
+import type { RemovalStore } from './accounts/removal-store.ts';
+import type { SessionStore } from './sessions/session-store.ts';
+import type { Sessions } from './sessions/sessions.ts';
 
 /** Locks everybody out who acts for a person, or could begin to, without its password. */
 export interface LockOut {

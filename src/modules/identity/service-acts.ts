@@ -7,11 +7,11 @@ import { type Page, type PageRequest, toPage } from '../../foundation/page.ts';
 import { Problem } from '../../foundation/problem.ts';
 import { hashOf, newSecretText } from '../../foundation/secret.ts';
 import type { Trace, TraceEntryIn } from '../trace/trace.ts';
-import type { Denials } from './denials.ts';
 import { mustHoldAll, parseScopeList } from './permissions.ts';
 import type { SecretSeen, ServiceStore } from './service-store.ts';
-import type { SessionStore } from './session-store.ts';
-import type { Origin, Sessions } from './sessions.ts';
+import type { Denials } from './sessions/denials.ts';
+import type { SessionStore } from './sessions/session-store.ts';
+import type { Origin, Sessions } from './sessions/sessions.ts';
 
 /** A service as its tenant sees it. */
 export interface ServiceSeen {

@@ -6,7 +6,7 @@ import { listQuery, pageOf, sendPage } from '../../http/paging.ts';
 import { refusals } from '../../http/problem-reply.ts';
 import { allScopes } from './permissions.ts';
 import type { Services } from './service-acts.ts';
-import { originOf } from './session-routes.ts';
+import { originOf } from './sessions/session-routes.ts';
 
 const ScopesIn = Type.Array(Type.Unsafe<Scope>({ type: 'string', enum: allScopes }), {
   uniqueItems: true,

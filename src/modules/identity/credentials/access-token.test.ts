@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { createSigner } from 'fast-jwt';
 import type { Caller } from '../../../foundation/caller.ts';
 import { createTurnableClock } from '../identity.fixture.ts';
-import type { SigningKey } from '../signing-keys.ts';
+import type { SigningKey } from '../sessions/signing-keys.ts';
 import { createAccessTokens } from './access-token.ts';
 
 const ttlMs = 900_000;

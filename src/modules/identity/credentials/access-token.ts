@@ -6,7 +6,7 @@ import { idPrefixes } from '../../../foundation/ids.ts';
 import { Problem } from '../../../foundation/problem.ts';
 import { newSecretText } from '../../../foundation/secret.ts';
 import { parseScopes } from '../permissions.ts';
-import type { SigningKey, SigningKeys } from '../signing-keys.ts';
+import type { SigningKey, SigningKeys } from '../sessions/signing-keys.ts';
 import { unprovenClaims } from './jwt-text.ts';
 
 /** What a token proves. Times are milliseconds. */

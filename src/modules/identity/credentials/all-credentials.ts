@@ -1,8 +1,8 @@
 import type { Clock } from '../../../foundation/clock.ts';
 import type { Log } from '../../../foundation/log.ts';
-import type { Denials } from '../denials.ts';
 import type { ForeignPeople } from '../foreign-people.ts';
-import type { TenantStore } from '../tenant-store.ts';
+import type { Denials } from '../sessions/denials.ts';
+import type { TenantStore } from '../tenants/tenant-store.ts';
 import type { AccessTokens } from './access-token.ts';
 import type { Credential } from './credential.ts';
 import { foreignTokens, type TrustedIssuer } from './foreign-token.ts';

@@ -3,9 +3,9 @@ import { createHmac } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { exportSPKI } from 'jose';
 import type { Scope } from '../../../foundation/caller.ts';
+import { soon } from '../accounts/people.fixture.ts';
+import { createPersonStore } from '../accounts/person-store.ts';
 import { givenServer } from '../identity.fixture.ts';
-import { soon } from '../people.fixture.ts';
-import { createPersonStore } from '../person-store.ts';
 import { startIssuer } from './issuer.fixture.ts';
 
 const given = async (context: TestContext, { audience = 'entrepot', alg = 'RS256' } = {}) => {

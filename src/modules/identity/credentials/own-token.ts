@@ -1,6 +1,6 @@
 import type { Clock } from '../../../foundation/clock.ts';
 import { Problem } from '../../../foundation/problem.ts';
-import type { Denials } from '../denials.ts';
+import type { Denials } from '../sessions/denials.ts';
 import type { AccessProof, AccessTokens } from './access-token.ts';
 import type { Credential } from './credential.ts';
 import { createRemembered } from './remembered.ts';

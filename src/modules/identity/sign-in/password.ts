@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
 import { Problem } from '../../../foundation/problem.ts';
+import { PresentedPasswordIn } from '../accounts/person-schemas.ts';
+import { usernameKeyOf } from '../accounts/usernames.ts';
 import { roles } from '../permissions.ts';
-import { PresentedPasswordIn } from '../person-schemas.ts';
-import { usernameKeyOf } from '../usernames.ts';
 import type { SignInMethodFile } from './sign-in-method.ts';
 
 const schema = Type.Object(

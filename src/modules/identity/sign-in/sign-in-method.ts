@@ -4,13 +4,13 @@ import type { Caller, Scope } from '../../../foundation/caller.ts';
 import type { Clock } from '../../../foundation/clock.ts';
 import type { Problem } from '../../../foundation/problem.ts';
 import type { TraceEntryIn } from '../../trace/trace.ts';
-import type { AdoptDevice } from '../device-adoption.ts';
+import type { Passwords } from '../accounts/passwords.ts';
+import type { PersonStore } from '../accounts/person-store.ts';
+import type { AdoptDevice } from '../devices/device-adoption.ts';
+import type { Pairings } from '../devices/pairings.ts';
 import type { Counted } from '../guessing.ts';
-import type { Pairings } from '../pairings.ts';
-import type { Passwords } from '../passwords.ts';
-import type { PersonStore } from '../person-store.ts';
 import type { ServiceStore } from '../service-store.ts';
-import type { TenantStore } from '../tenant-store.ts';
+import type { TenantStore } from '../tenants/tenant-store.ts';
 
 /** A caller as far as it is known before it has a session. */
 export type KnownCaller = Pick<Caller, 'id' | 'kind' | 'tenantId' | 'personId'>;
