@@ -86,22 +86,12 @@ export const databaseContract = (name: string, open: OpenDatabase) => {
       await database.write([{ ...use(database, 'nobody'), mustChange: 0 }]);
     });
 
-    test('rows that depend on others are written only where those changed something', async (context) => {
+    test('a repeated write tells which of its rows changed nothing', async (context) => {
       const { database } = await open(context);
       await database.write([token(database, 'b')]);
-      const hashes = ['a', 'b', 'c', 'a'].map((tokenHash) => ({ tokenHash }));
-      const [inserted, counted] = await database.write([
-        insertOnce(database).rows(hashes),
-        { ...countLeases(database).rows(hashes.map(({ tokenHash }) => ({ name: tokenHash }))), ifChanged: 0 },
-      ]);
+      const [inserted] = await database.write([insertOnce(database).rows(['a', 'b', 'c', 'a'].map((tokenHash) => ({ tokenHash })))]);
       assert.equal(inserted?.changes, 2);
       assert.deepEqual(inserted?.unchanged, [1, 3]);
-      assert.equal(counted?.changes, 2);
-      const leases = await database.read.selectFrom('leases').select('name').orderBy('name').execute();
-      assert.deepEqual(
-        leases.map((lease) => lease.name),
-        ['a', 'c'],
-      );
     });
 
     test('a write tells how many rows it changed and returns what it is asked to return', async (context) => {

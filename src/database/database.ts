@@ -14,8 +14,6 @@ export interface RepeatedStatement {
   readonly sql: string;
   readonly rows: readonly (readonly unknown[])[];
   readonly mustChange?: number;
-  /** The index of an earlier write of the act with as many rows: row n runs only where row n of that one changed something. */
-  readonly ifChanged?: number;
 }
 
 /** Writes are values: stores return them, an act collects them, the database carries them out together. */

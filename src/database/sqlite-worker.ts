@@ -56,30 +56,22 @@ const runOne = ({ statement, returnsRows }: Prepared, values: readonly unknown[]
 };
 
 /** Carries out the writes of one act in order, inside the transaction or savepoint that stands around them. */
-const runWrites = (writes: readonly Write[]): WriteResult[] => {
-  const changedRows: boolean[][] = [];
-  return writes.map((write) => {
+const runWrites = (writes: readonly Write[]): WriteResult[] =>
+  writes.map((write) => {
     const statement = prepare(write.sql);
-    const condition = 'rows' in write && write.ifChanged !== undefined ? (changedRows[write.ifChanged] ?? []) : undefined;
-    const changed: boolean[] = [];
     const rows: Record<string, unknown>[] = [];
     const unchanged: number[] = [];
     let changes = 0;
     const list = 'rows' in write ? write.rows : [write.parameters];
     for (let index = 0; index < list.length; index += 1) {
-      const one = condition === undefined || condition[index] ? runOne(statement, list[index] ?? []) : nothingDone;
-      changed.push(one.changes > 0);
+      const one = runOne(statement, list[index] ?? []);
       if (one.changes === 0) unchanged.push(index);
       changes += one.changes;
       for (const row of one.rows) rows.push(row);
     }
     if (write.mustChange !== undefined && write.mustChange !== changes) throw new WriteWasRefused();
-    changedRows.push(changed);
     return unchanged.length === 0 ? { rows, changes } : { rows, changes, unchanged };
   });
-};
-
-const nothingDone: WriteResult = { rows: [], changes: 0 };
 
 const ioErrorOnFsync = 1034;
 const ioErrorOnFolderFsync = 1290;
