@@ -36,9 +36,6 @@ export interface Caller {
   readonly isKnownElsewhere?: boolean;
 }
 
-/** Who owns what the caller makes: what a device makes belongs to its person. */
-export const ownerOf = ({ id, personId }: Pick<Caller, 'id' | 'personId'>): string => personId ?? id;
-
 /** What a store read is limited to. */
 export interface TenantScope {
   readonly tenantId: string;

@@ -67,7 +67,6 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
       .where('id', '=', slot<string>('id'))
       .where('tenantId', '=', slot<string>('tenantId')),
   );
-  const removeMailTokens = template<{ personId: string }>(build.deleteFrom('mailTokens').where('personId', '=', slot<string>('personId')));
   const removeUnusedSetUpTokens = template<object>(build.deleteFrom('setUpTokens').where('usedAt', 'is', null));
   const insertForeignPerson = template<ForeignPersonRow>(
     build
@@ -169,7 +168,6 @@ export const createPersonStore = ({ build, read }: Pick<Database, 'build' | 'rea
     },
 
     updatePerson: (row: PersonRow): Statement => ({ ...updatePerson.row(row), mustChange: 1 }),
-    removeMailTokens: removeMailTokens.row,
 
     /** Newest first, one more than the limit. */
     async listPeople(scope: TenantScope, { limit, cursor }: PageRequest): Promise<PersonRow[]> {
