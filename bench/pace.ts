@@ -18,6 +18,8 @@ interface Watched {
   readonly requests: number;
   readonly share: number;
   readonly violations: number;
+  /** The shortest time in which one more than allowed came. */
+  readonly narrowestMs: number;
   readonly spacing: ReturnType<typeof latencyOf>;
 }
 
@@ -48,7 +50,9 @@ export const pace: Claim = {
         await setTarget(server, target, 'pause');
         const one = judge(arrivals, requests);
         watched.push(one);
-        say(`${requests}/s: ${(one.share * 100).toFixed(2)} % used, ${one.violations} windows overfull`);
+        say(
+          `${requests}/s: ${(one.share * 100).toFixed(2)} % used, ${one.violations} windows overfull, narrowest ${one.narrowestMs.toFixed(1)} ms`,
+        );
       }
       const least = Math.min(...watched.map(({ share }) => share));
       const violations = watched.reduce((sum, one) => sum + one.violations, 0);
@@ -77,6 +81,12 @@ const judge = (arrivals: readonly number[], requests: number): Watched => {
   const from = sorted[0] ?? Number.NaN;
   const to = sorted.at(-1) ?? Number.NaN;
   const spacing = sorted.slice(1).map((at, index) => at - (sorted[index] ?? Number.NaN));
-  const violations = sorted.filter((at, index) => index >= requests && at - (sorted[index - requests] ?? 0) < intervalMs).length;
-  return { requests, share: ((sorted.length - 1) * intervalMs) / requests / (to - from), violations, spacing: latencyOf(spacing) };
+  const windows = sorted.slice(requests).map((at, index) => at - (sorted[index] ?? Number.NaN));
+  return {
+    requests,
+    share: ((sorted.length - 1) * intervalMs) / requests / (to - from),
+    violations: windows.filter((ms) => ms < intervalMs).length,
+    narrowestMs: Math.min(...windows),
+    spacing: latencyOf(spacing),
+  };
 };

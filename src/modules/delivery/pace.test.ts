@@ -221,6 +221,23 @@ test('after an idle time nothing is made up for: the first requests are as far a
   for (const [index, slot] of slots.entries()) assert.ok(slot.at >= 60_000 + index * 2);
 });
 
+test('an owner that begins with a backlog sends evenly from its first request on, whatever the time that passed before', () => {
+  const rate = { requests: 10, intervalMs: 1_000 };
+  for (const startAt of [0, 59_900, 60_000]) {
+    const simulation = createSimulation();
+    simulation.runUntil(60_000);
+    const sentAt: number[] = [];
+    startOwner(simulation, wellBehaved(rate, createChance(1)), {
+      startAt,
+      waiting: { count: 1_000_000 },
+      onSent: (at) => sentAt.push(at),
+    });
+    simulation.runUntil(62_000);
+    const gaps = sentAt.slice(1).map((at, index) => at - (sentAt[index] ?? 0));
+    assert.ok(Math.min(...gaps) >= 100, `${Math.min(...gaps)} ms`);
+  }
+});
+
 test('a slot that was given back in time is the next that is given out, at its own time', () => {
   const pace = createPace({ requests: 4, intervalMs: 1_000 }, 0);
   const [first, second, third] = [pace.take(0), pace.take(0), pace.take(0)];

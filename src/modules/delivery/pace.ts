@@ -14,12 +14,13 @@ export interface Slot {
  * Slots are this much further apart than the rate asks for. It must stay below 1 %: a lane with a backlog uses at least 99 % of what its
  * target allows.
  */
-const guardShare = 0.008;
+const guardShare = 0.0085;
 /**
- * Jitter on the way can squeeze a window, so a request keeps this much more than the window from the one `requests` before it. What is
- * left to `guardShare` makes up for requests that went late, so that lateness never adds up.
+ * Jitter on the way can squeeze a window, so a request keeps this much more than the window from the one `requests` before it. Measured
+ * over loopback on two shared cores it took up to 6 ms of a second. What is left to `guardShare` makes up for requests that went late, so
+ * that lateness never adds up.
  */
-const windowGuardShare = 0.005;
+const windowGuardShare = 0.0075;
 /** What a lane may be behind its grid and still make up for; the window is kept in any case. */
 const maxCatchUpMs = 250;
 /** Without word from the target, the pace is halved at each refusal and comes back by this factor with each success. */
@@ -103,7 +104,8 @@ const createRatedPace = ({ requests, intervalMs }: Rate, startAt: number): Pace 
     for (const slot of givenBack) if (!isKept(slot)) settle(slot.number);
     givenBack = givenBack.filter(isKept);
   };
-  const gridAt = (now: number) => Math.max(nextAt, now - maxCatchUpMs);
+  /** Before its first slot an owner has missed nothing: to make up for it would be a burst at each start. */
+  const gridAt = (now: number) => Math.max(nextAt, nextNumber === 0 ? now : now - maxCatchUpMs);
   const reusable = (now: number): Slot | undefined => {
     if (givenBack.length > 0) keepBack(({ at }) => at >= now - maxCatchUpMs);
     return givenBack[0];
