@@ -11,7 +11,7 @@ export interface OutboundRequest {
   /** For the whole of it: resolving, connecting, sending, reading. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
-  /** Called at most once, right before the first byte is written to a connected socket. */
+  /** Called at most once, in the turn in which the request is written to a connected socket, right after that. */
   onSent?(): void;
 }
 
@@ -106,7 +106,14 @@ class Exchange implements Running, Dispatcher.DispatchHandler {
   onConnect(abort: (error?: Error) => void) {
     this.#abort = abort;
     if (this.#isSettled) abort(new Error('settled before it was sent'));
-    else this.#request.onSent?.();
+  }
+
+  /**
+   * After the write and not before it: a process that is held up in between would count the request as earlier than it was. Undici calls
+   * this one although its types do not name it.
+   */
+  onRequestSent() {
+    this.#request.onSent?.();
   }
 
   onHeaders(statusCode: number, rawHeaders: readonly Buffer[]) {

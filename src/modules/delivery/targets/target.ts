@@ -31,7 +31,7 @@ export interface Sending {
   readonly tracestate?: string;
   /** For connecting, sending and reading together. */
   readonly timeoutMs: number;
-  /** Called at most once, right before the request's first byte is written to a connected socket; never when no connection came about. */
+  /** Called at most once, right after the request was written to a connected socket, in the same turn; never when no connection came about. */
   onSent(): void;
 }
 
