@@ -1,9 +1,10 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Ids } from '../foundation/ids.ts';
 import type { Log } from '../foundation/log.ts';
 import { Problem } from '../foundation/problem.ts';
 import { type AdmissionNeeds, edgeProblem } from './admission.ts';
+import { statusTitles } from './node-http.ts';
 import { problemDocument, problemHeaders, problemMediaType, refusalText } from './problem-reply.ts';
 import { securityHeaderLines, securityHeaders } from './security-headers.ts';
 
@@ -41,7 +42,7 @@ const rawAnswer = (problem: Problem, requestId: string): string => {
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join('');
   return (
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${securityHeaderLines}${headers}x-request-id: ${requestId}\r\n` +
+    `HTTP/1.1 ${problem.status} ${statusTitles[problem.status]}\r\n${securityHeaderLines}${headers}x-request-id: ${requestId}\r\n` +
     `content-type: ${problemMediaType}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
   );
 };

@@ -1,8 +1,9 @@
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Log } from '../foundation/log.ts';
 import type { Secret } from '../foundation/secret.ts';
+import { createPlainServer } from './node-http.ts';
 
 /** All figures as text in the Prometheus format. */
 export interface MetricsText {
@@ -33,7 +34,7 @@ export const metricsRoutes =
 
 /** Serves nothing but `/metrics`, to everybody who reaches it: for a port of its own that only the monitoring reaches. */
 export const createMetricsServer = ({ metrics, log }: { metrics: MetricsText; log: Log }): Server =>
-  createServer((request, response) => {
+  createPlainServer((request, response) => {
     if (request.url?.split('?', 1)[0] !== '/metrics') {
       response.writeHead(404).end();
       return;

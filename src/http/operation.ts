@@ -1,9 +1,9 @@
-import { STATUS_CODES } from 'node:http';
 import { type OauthErrorCode, oauthErrors } from '../foundation/oauth-errors.ts';
 import { type ProblemKind, problems } from '../foundation/problem.ts';
 import { isBesideEdge } from './admission.ts';
 import { exampleOf } from './example-of.ts';
 import { mediaTypesTaken } from './media-types.ts';
+import { statusTitles } from './node-http.ts';
 import { exampleOauthError, isOauthAddress, oauthCodeOf, oauthCodesKeyword } from './oauth-refusal.ts';
 import { kindsKeyword, problemMediaType } from './problem-reply.ts';
 import type { KnownRoute } from './route-table.ts';
@@ -139,7 +139,7 @@ const oauthRefusalOf = (status: number, codes: readonly OauthErrorCode[]): Recor
 
 const answerOf = (status: string, schema: unknown, produces: readonly string[]): Record<string, unknown> => {
   const given = isSchema(schema) ? schema.description : undefined;
-  const description = typeof given === 'string' ? given : (STATUS_CODES[status] ?? 'The answer');
+  const description = typeof given === 'string' ? given : (statusTitles[status] ?? 'The answer');
   const isEmpty = status === '204' || (isSchema(schema) && schema.type === 'null');
   return isEmpty ? { description } : { description, content: contentOf(schema, produces) };
 };
