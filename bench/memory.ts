@@ -11,6 +11,7 @@ const flatWithin = 1.15;
 const amount = 100_000;
 const step = 20_000;
 const settleMs = 8_000;
+const warmStarts = 2;
 
 export const memory: Claim = {
   name: 'memory',
@@ -27,6 +28,9 @@ export const memory: Claim = {
       return rssMib;
     };
     let idle = Number.NaN;
+    // Starts before the one that is measured, as an idle server has them behind it: the first compiles the sources, the next fills what
+    // that left out of the cache.
+    for (let start = 1; start <= warmStarts; start += 1) await (await startThisServer()).stop();
     const server = await startThisServer({
       async whenListening(pid) {
         await sleep(settleMs);
@@ -53,6 +57,7 @@ export const memory: Claim = {
         isReached: idle < wantedIdleMib && growth <= flatWithin,
         notes: [
           'Resident memory (VmRSS) of the server process with all its threads. The target is paused, the events come one a request over 64 connections.',
+          `The server was started ${warmStarts} times before, so that its compiled sources lie in the cache: what compiles them stays in memory.`,
           `Flat: with up to ${amount.toLocaleString('en')} waiting never more than ${flatWithin} times what it was with ${step.toLocaleString('en')}.`,
         ],
       };
