@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { openBlobStore } from './blobs/open-blob-store.ts';
 import type { Settings } from './config/settings.ts';
 import type { Database } from './database/database.ts';
 import { openDatabase } from './database/open-database.ts';
@@ -18,6 +19,8 @@ import { targetRoutes } from './modules/delivery/target-routes.ts';
 import { eventRoutes } from './modules/events/event-routes.ts';
 import { createEvents, createEventTraceStore } from './modules/events/events.ts';
 import { createLiveView } from './modules/events/live.ts';
+import { createFiles } from './modules/files/files.ts';
+import { filesRoutes } from './modules/files/files-routes.ts';
 import { createEdgeCheck } from './modules/identity/credentials/edge-key.ts';
 import { createIdentity } from './modules/identity/identity.ts';
 import { type KeyRing, openKeyRing } from './modules/identity/sessions/key-ring.ts';
@@ -54,6 +57,7 @@ export const compose = async (
   try {
     const limiter = await openLimiter({ url: settings.limitsUrl, clock });
     const mailer = openMailer(settings.mailUrl.reveal(), { from: settings.mailFrom, print: (text) => void process.stdout.write(text) });
+    const blobs = await openBlobStore({ url: settings.blobsUrl, clock });
     const arrived = createBell(clock);
 
     const eventTrace = createEventTraceStore(database);
@@ -67,6 +71,7 @@ export const compose = async (
       arrived,
       openIntake: (writer) => openIntake(settings.intakeUrl, { writer, clock }),
     });
+    const files = createFiles({ database, blobs, identity, events, trace, clock, ids, log, settings });
     const delivery = createDelivery({
       database,
       events,
@@ -103,7 +108,7 @@ export const compose = async (
       trustedProxies: settings.trustedProxies,
       publicUrl: settings.publicUrl,
       version,
-      checks: { database: database.check },
+      checks: { database: database.check, blobs: blobs.check },
       isStopping: () => isStopping,
       isThroughEdge: createEdgeCheck(settings.edgeKeys),
       metrics,
@@ -116,6 +121,7 @@ export const compose = async (
       };
       app.register(identity.routes);
       app.register(eventRoutes({ events, live, deliveriesOf: delivery.summariesOf, limiter, intakeLimit }), { prefix: '/v1/events' });
+      app.register(filesRoutes(files));
       app.register(targetRoutes(delivery), { prefix: '/v1/targets' });
       app.register(deliveryRoutes({ delivery }), { prefix: '/v1/deliveries' });
       app.register(traceRoutes({ trace }), { prefix: '/v1/trace' });
@@ -130,7 +136,7 @@ export const compose = async (
       setUpToken,
       start() {
         workers.push(...identity.startWorkers(), live.worker);
-        if (settings.role !== 'api') workers.push(...delivery.startWorkers());
+        if (settings.role !== 'api') workers.push(...files.startWorkers(), ...delivery.startWorkers());
       },
       refuse() {
         isStopping = true;

@@ -36,6 +36,27 @@ export const duration = (shortest: string, longest: string): Parser<number> => {
   };
 };
 
+const unitBytes = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 } as const;
+
+/** Bytes of `64KiB 1MiB 4GiB`, or of a bare number; at least one, at most 8 PiB. */
+export const size: Parser<number> = {
+  takes: 'a size such as 64KiB, 1MiB, 4GiB or plain bytes',
+  read(text) {
+    const [, count = '', unit = 'B'] = /^(\d{1,15})(KiB|MiB|GiB|TiB)?$/.exec(text) ?? [];
+    const bytes = Number(count) * unitBytes[unit as keyof typeof unitBytes]; // one of those in the pattern
+    return bytes > 0 && bytes <= 2 ** 53 ? bytes : undefined;
+  },
+};
+
+/** Media types, separated by commas; `image/*` for all of a kind. */
+export const mediaTypeList: Parser<readonly string[]> = {
+  takes: 'media types separated by commas, such as image/*,application/pdf',
+  read(text) {
+    const types = text.split(',').map((type) => type.trim().toLowerCase());
+    return types.every((type) => /^[a-z]+\/(\*|[a-z0-9][a-z0-9.+_-]*)$/.test(type)) ? types : undefined;
+  },
+};
+
 export const wholeNumber = (least: number, most: number): Parser<number> => ({
   takes: `a whole number from ${least} to ${most}`,
   read(text) {
@@ -70,6 +91,12 @@ export const folderPath: Parser<string> = {
 export const sqliteUrl: Parser<string> = {
   takes: 'sqlite: followed by the path of a file',
   read: (text) => (/^sqlite:(?!:memory:$)[^\0]+$/.test(text) ? text : undefined),
+};
+
+/** Kept as it is written; `blobs/open-blob-store.ts` opens it. */
+export const folderUrl: Parser<string> = {
+  takes: 'folder: followed by the path of a folder',
+  read: (text) => (/^folder:[^\0]+$/.test(text) ? text : undefined),
 };
 
 export const jsonObject: Parser<Readonly<Record<string, unknown>>> = {

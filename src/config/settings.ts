@@ -1,18 +1,22 @@
 import { hostname } from 'node:os';
 import { innerUrl, keyList, trustedIssuerList } from './credential-parsers.ts';
+import { defaultFileTypes } from './default-file-types.ts';
 import { baseUrl, cidrList, httpUrl, isLoopbackHost, listenHost, mailUrl, metricsPlace, originList } from './network-parsers.ts';
 import {
   bearerToken,
   duration,
   folderPath,
+  folderUrl,
   jsonObject,
   mailFrom,
+  mediaTypeList,
   nameAndPassword,
   oneOf,
   type Parser,
   plainName,
   rate,
   secretText,
+  size,
   sqliteUrl,
   wholeNumber,
 } from './parsers.ts';
@@ -77,6 +81,15 @@ export const settingTable = {
     },
     parse: sqliteUrl,
     doc: 'The database. The file is made at the first start; its folder must be on a local disk.',
+  }),
+  blobsUrl: setting({
+    env: 'ENTREPOT_BLOBS',
+    fallback: {
+      shown: 'folder:$DATA/blobs',
+      from: (textOf) => `folder:${textOf('ENTREPOT_DATA').replace(/(?<=.)\/+$/, '')}/blobs`,
+    },
+    parse: folderUrl,
+    doc: 'Where the bytes of files are kept. The folder is made at the first start; it must be on a local disk.',
   }),
   intakeUrl: setting({
     env: 'ENTREPOT_INTAKE',
@@ -156,6 +169,40 @@ export const settingTable = {
     fallback: '100/1m',
     parse: rate,
     doc: 'How many may sign up from one address (of IPv6: from one /64).',
+  }),
+  linkTtlMs: setting({
+    env: 'ENTREPOT_LINK_TTL',
+    fallback: '1h',
+    parse: duration('1s', '365d'),
+    doc: 'How long a signed link to a file is good unless its maker asks for less or more.',
+  }),
+  maxFileBytes: setting({
+    env: 'ENTREPOT_MAX_FILE_SIZE',
+    fallback: '4GiB',
+    parse: size,
+    doc: 'How large a file may be.',
+  }),
+  fileTypes: setting({
+    env: 'ENTREPOT_FILE_TYPES',
+    fallback: defaultFileTypes.join(','),
+    parse: mediaTypeList,
+    doc: 'The types that files may have, by what their bytes are; `image/*` for all of a kind. `application/octet-stream` is what nobody recognises.',
+  }),
+  quotaPersonBytes: setting({
+    env: 'ENTREPOT_QUOTA_PERSON',
+    parse: size,
+    doc: 'Bytes that the files of one person (or service) may take, the trashed ones included, where its tenant says nothing else.',
+  }),
+  quotaTenantBytes: setting({
+    env: 'ENTREPOT_QUOTA_TENANT',
+    parse: size,
+    doc: 'Bytes that the files of one tenant may take, where the tenant says nothing else.',
+  }),
+  trashMs: setting({
+    env: 'ENTREPOT_TRASH',
+    fallback: '30d',
+    parse: duration('1s', '3650d'),
+    doc: 'How long a trashed file can be restored before it is deleted for good.',
   }),
   intakeLimit: setting({
     env: 'ENTREPOT_INTAKE_LIMIT',

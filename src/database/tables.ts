@@ -1,4 +1,7 @@
 import type { Generated } from 'kysely';
+import type { FileTables } from './file-tables.ts';
+
+export type { BlobRemovalRow, FileRow, FileUsageRow, FolderRow } from './file-tables.ts';
 
 // The schema on one screen. Times are milliseconds since 1970 (UTC), flags are 0 or 1, `…Json` columns hold JSON text.
 
@@ -355,7 +358,7 @@ export interface MigrationRow {
   appliedAt: number;
 }
 
-export interface Tables {
+export interface Tables extends FileTables {
   tenants: TenantRow;
   people: PersonRow;
   takenNames: TakenNameRow;

@@ -15,6 +15,9 @@ export const idPrefixes = {
   fact: 'fact',
   target: 'tgt',
   delivery: 'dlv',
+  file: 'file',
+  folder: 'fold',
+  share: 'shr',
   request: 'req',
 } as const;
 

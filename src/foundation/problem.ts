@@ -37,6 +37,12 @@ export const problems = {
     title: 'That type is reserved',
     help: "Types of the server's own facts (`file.stored`, `delivery.dead`, …) cannot be sent from outside.",
   },
+  empty: { status: 400, title: 'There are no bytes', help: 'A file has at least one byte. Check that the client sends its content.' },
+  'digest-mismatch': {
+    status: 400,
+    title: 'The bytes are not those that the digest names',
+    help: 'They changed on the way, or the digest is of another file. Nothing was kept; send it again.',
+  },
   'bad-mail-token': {
     status: 400,
     title: 'The token of the mail is not valid',
@@ -100,12 +106,17 @@ export const problems = {
   'too-large': {
     status: 413,
     title: 'The body is too large',
-    help: 'An event may have 256 KiB, a request 10 MiB; a stream of NDJSON any length.',
+    help: 'An event may have 256 KiB, a request 10 MiB, a stream of NDJSON any length; how large a file may be, the detail says.',
   },
   'uri-too-long': { status: 414, title: 'The address is too long', help: 'Shorten the query.' },
   'unsupported-type': { status: 415, title: 'The content type is not taken here', help: 'The detail lists the types that are.' },
   'expectation-failed': { status: 417, title: 'The expectation cannot be met', help: 'Only `Expect: 100-continue` is known.' },
   'key-reused': { status: 422, title: 'The Idempotency-Key was used with another body', help: 'Use a new key for a new request.' },
+  locked: {
+    status: 423,
+    title: 'It is locked',
+    help: 'Its folder is locked: unlock it and send the token in `X-Folder-Token`. While another upload of it runs, try again in a moment.',
+  },
   'too-many': { status: 429, title: 'Too many requests', help: 'Wait as long as `Retry-After` says.' },
   'headers-too-large': { status: 431, title: 'The headers are too large', help: 'All headers together may have 16 KiB.' },
   internal: {
@@ -115,6 +126,11 @@ export const problems = {
   },
   unavailable: { status: 503, title: 'It cannot be taken just now', help: 'Nothing was kept. Send it again after `Retry-After` seconds.' },
   stopping: { status: 503, title: 'The server is stopping', help: 'Send it again; another start or another machine takes it.' },
+  'quota-exceeded': {
+    status: 507,
+    title: 'There is no room left',
+    help: 'Files may take so much and no more, the trashed ones included. Delete some for good, or ask an administrator.',
+  },
 } as const satisfies Record<string, { status: number; title: string; help: string }>;
 
 export type ProblemKind = keyof typeof problems;

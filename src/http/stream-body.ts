@@ -58,5 +58,15 @@ export const addStreamBodies = (app: FastifyInstance, limitMs: number): void => 
   });
 };
 
+/** Within this plugin every body is a stream, JSON too: for routes whose bodies are files. */
+export const takeBodiesAsStreams = (app: FastifyInstance): void => {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (request, payload, done) => {
+    if (isBodyless(request)) return done(null, undefined);
+    checkMediaType(request, request.routeOptions.config);
+    done(null, guarded(payload, app.bodyTimeLimitMs));
+  });
+};
+
 /** The body of a route whose media type is not JSON, to be read once with `for await` or `pipeline`. Empty when none was sent. */
 export const bodyStream = (request: FastifyRequest): Readable => (request.body instanceof Readable ? request.body : Readable.from([]));

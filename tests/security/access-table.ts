@@ -91,6 +91,9 @@ export const accessOfRoutes: Readonly<Record<string, string>> = {
   'GET /v1/events/live': 'events:read',
   'GET /v1/events/{id}': 'events:read',
 
+  'POST /v1/files': 'files:write',
+  'GET /v1/files/{id}': 'files:read',
+
   'POST /v1/targets': 'targets:manage',
   'GET /v1/targets': 'targets:manage',
   'GET /v1/targets/{id}': 'targets:manage',

@@ -52,6 +52,13 @@ const makeEvent: Make = async (server, owner) => {
   return { params: { id }, seenBy: 'tenant' };
 };
 
+const makeFile: Make = async (server, owner) => {
+  const headers = { 'content-type': 'text/plain' };
+  const answer = await call(server, 'POST', `/v1/files?name=${next()}.txt`, { token: owner.token(), body: 'a file of the matrix', headers });
+  assert.equal(answer.status, 201, answer.text);
+  return { params: { id: answer.body.id }, seenBy: 'owner' };
+};
+
 /** How to make what a path names; the longest beginning of the path counts. A new route with a parameter needs a line here. */
 const makers: Readonly<Record<string, Make>> = {
   '/v1/services/{id}': async (server, owner) => {
@@ -79,6 +86,7 @@ const makers: Readonly<Record<string, Make>> = {
     const { body } = await call(server, 'GET', '/v1/sessions', { token: owner.token() });
     return { params: { id: body.items[0].id }, seenBy: 'owner' };
   },
+  '/v1/files/{id}': makeFile,
   '/v1/deliveries/{id}': makeDelivery,
   '/v1/events/{id}': makeEvent,
   '/v1/trace/{id}': makeEvent,

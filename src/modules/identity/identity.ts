@@ -9,19 +9,20 @@ import type { Limiter } from '../../limits/limiter.ts';
 import type { Mailer } from '../../mail/mailer.ts';
 import type { Trace } from '../trace/trace.ts';
 import { createDeleteAccount } from './accounts/account-deletion.ts';
+import { type AudiencesOf, createAudiencesOf } from './accounts/audiences.ts';
 import { createMailStore } from './accounts/mail-store.ts';
 import { createMailTokenStore } from './accounts/mail-token-store.ts';
 import { createMailTokens } from './accounts/mail-tokens.ts';
 import { createMe } from './accounts/me.ts';
 import { createPasswordActs } from './accounts/password-acts.ts';
-import { createPasswords } from './accounts/passwords.ts';
+import { createPasswords, type Passwords } from './accounts/passwords.ts';
 import { createMakePerson } from './accounts/person-acts.ts';
 import { createPersonStore } from './accounts/person-store.ts';
 import { createPost } from './accounts/post.ts';
 import { createChangeProfile } from './accounts/profile.ts';
 import { createProvePassword } from './accounts/prove-password.ts';
 import { createRemovalStore } from './accounts/removal-store.ts';
-import { createIdentityRemoval, createRemovals } from './accounts/removals.ts';
+import { createIdentityRemoval, createRemovals, type RemovalStep } from './accounts/removals.ts';
 import { createSetUp, type SetUp } from './accounts/set-up.ts';
 import { createSignUp } from './accounts/sign-up.ts';
 import { type Authenticate, createAuthenticate } from './authenticate.ts';
@@ -36,7 +37,7 @@ import { createPairingStore } from './devices/pairing-store.ts';
 import { createPairings } from './devices/pairings.ts';
 import { createExpiryStore } from './expiry-store.ts';
 import { createForeignPeople } from './foreign-people.ts';
-import { createGuessing } from './guessing.ts';
+import { createGuessing, type Guessing } from './guessing.ts';
 import { createIdempotency, type Idempotency } from './idempotency.ts';
 import { createIdempotencyKeyStore } from './idempotency-store.ts';
 import { identityRoutes } from './identity-routes.ts';
@@ -52,9 +53,16 @@ import { createSigningKeyStore } from './sessions/signing-key-store.ts';
 import { createSigningKeys } from './sessions/signing-keys.ts';
 import { createWatch } from './sessions/watch.ts';
 import { openSignInMethods } from './sign-in/all-sign-in-methods.ts';
+import { createQuotasOf, type Quotas } from './tenants/quotas.ts';
 import { createTenants } from './tenants/tenant-acts.ts';
 import { createTenantPeople } from './tenants/tenant-people-acts.ts';
 import { createTenantStore } from './tenants/tenant-store.ts';
+
+export type { AudiencesOf } from './accounts/audiences.ts';
+export type { Passwords } from './accounts/passwords.ts';
+export type { RemovalStep, RemovedPerson } from './accounts/removals.ts';
+export type { Guessing } from './guessing.ts';
+export type { Quotas } from './tenants/quotas.ts';
 
 export interface IdentitySettings {
   readonly accessTokenTtlMs: number;
@@ -96,6 +104,13 @@ export interface Identity {
   readonly idempotency: Idempotency;
   /** Needed in every process that authenticates: without them it does not learn of what others ended or changed. */
   startWorkers(): Worker[];
+  /** Passwords of folders and shares are kept like those of people, and guessing them is limited in the same way. */
+  readonly passwords: Passwords;
+  readonly guessing: Guessing;
+  readonly audiencesOf: AudiencesOf;
+  readonly quotasOf: (tenantId: string) => Promise<Quotas>;
+  /** From here on a deleted account is not gone before this step has removed what it knows of. Called before `startWorkers`. */
+  removeAlso(step: RemovalStep): void;
   /** The tenant of the operator and of everything that names no other. */
   defaultTenantId(): Promise<string>;
 }
@@ -211,7 +226,7 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
   });
   const changeProfile = createChangeProfile({ database, people, tenants: tenantStore, tokens, limiter, trace, clock });
   // What other modules keep of a person is removed by a step of theirs.
-  const steps = [createIdentityRemoval({ database, store: removalStore, trace, clock })];
+  const steps: RemovalStep[] = [createIdentityRemoval({ database, store: removalStore, trace, clock })];
   const removals = createRemovals({ database, store: removalStore, steps, clock, log });
   const deleteAccount = createDeleteAccount({ database, people, lockOut, removals, trace, clock });
 
@@ -251,6 +266,11 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     }),
     ensureFirstOperator: setUp.ensureFirstOperator,
     idempotency: createIdempotency({ database, store: idempotencyKeys, seal, clock }),
+    passwords,
+    guessing,
+    audiencesOf: createAudiencesOf(people),
+    quotasOf: createQuotasOf({ tenants: tenantStore, clock }),
+    removeAlso: (step) => void steps.push(step),
     defaultTenantId: async () => tenantId,
     startWorkers: () => [
       post.startWorker(),

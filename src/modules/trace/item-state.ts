@@ -20,6 +20,12 @@ const acts = new Set([
   'password-changed',
   'role-changed',
   'approved',
+  'fetched',
+  'shared',
+  'opened',
+  'published',
+  'unpublished',
+  'unlocked',
 ]);
 
 /** Of a person these tell of a device of its. */
@@ -35,6 +41,9 @@ const deliveryStates: Readonly<Record<string, string>> = {
   replayed: 'waiting',
 };
 
+/** Words whose state has another name. */
+const stateAfter: Readonly<Record<string, string>> = { resumed: 'active', restored: 'stored' };
+
 /** Where the item stands, read from its entries alone, so that it can be told also after the item is gone. */
 export const stateOf = (id: string, entries: readonly KeptEntry[]): string => {
   const deliveries = new Map<string, string>();
@@ -48,7 +57,7 @@ export const stateOf = (id: string, entries: readonly KeptEntry[]): string => {
       own = 'waiting';
       routedTo = targetsOf(entry);
     } else if (!isAct(entry) || own === 'unknown') {
-      own = entry.what === 'resumed' ? 'active' : entry.what;
+      own = stateAfter[entry.what] ?? entry.what;
     }
   }
   const asDelivery = deliveries.get(id);

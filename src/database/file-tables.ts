@@ -1,0 +1,75 @@
+import type { Generated } from 'kysely';
+
+// The tables of the module `files`. Times are milliseconds since 1970 (UTC), `…Json` columns hold JSON text.
+
+export interface FileRow {
+  /** The order in which files were made; the search index knows a file by it. */
+  position: Generated<number>;
+  id: string;
+  tenantId: string;
+  /** The person whom it belongs to, or the service that sent it. */
+  ownerId: string;
+  /** Who sent it: its owner, or a device of its owner. */
+  senderId: string;
+  name: string;
+  /** The name as compared: NFC. */
+  nameKey: string;
+  title: string | null;
+  description: string | null;
+  category: string | null;
+  language: string | null;
+  provider: string | null;
+  /** The audiences that it is meant for; all where there are none. */
+  rolesJson: string;
+  folderId: string | null;
+  visibility: 'private' | 'tenant' | 'public';
+  /** Of an expected file what was declared; empty where nothing was. */
+  type: string;
+  /** Of an expected file what was declared; 0 where nothing was. */
+  size: number;
+  /** Lower-case hexadecimal; of an expected file what was declared, else empty. */
+  sha256: string;
+  state: 'expected' | 'checking' | 'stored' | 'rejected' | 'trashed';
+  /** Why it was rejected. */
+  reason: string | null;
+  downloads: number;
+  createdAt: number;
+  updatedAt: number;
+  trashedAt: number | null;
+}
+
+/** A folder of its owner; a tree. */
+export interface FolderRow {
+  id: string;
+  tenantId: string;
+  ownerId: string;
+  parentId: string | null;
+  name: string;
+  /** The name as compared: NFC. */
+  nameKey: string;
+  /** An argon2id string with its parameters; null where it is not locked. */
+  lockHash: string | null;
+  createdAt: number;
+  updatedAt: number;
+}
+
+/** What an owner's files take, trashed and expected ones included; with an empty owner those of the whole tenant. */
+export interface FileUsageRow {
+  tenantId: string;
+  ownerId: string;
+  files: number;
+  bytes: number;
+}
+
+/** Bytes whose row is gone and that are still to be removed. */
+export interface BlobRemovalRow {
+  blobKey: string;
+  orderedAt: number;
+}
+
+export interface FileTables {
+  files: FileRow;
+  folders: FolderRow;
+  fileUsage: FileUsageRow;
+  blobRemovals: BlobRemovalRow;
+}

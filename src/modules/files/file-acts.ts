@@ -1,0 +1,34 @@
+import { Problem } from '../../foundation/problem.ts';
+import type { FileStore, SeenFile } from './file-store.ts';
+import { lockedFolder } from './folder-gate.ts';
+import type { Viewer } from './viewer.ts';
+
+export interface FileActs {
+  /** The row, where the viewer may see it. Throws `not-found`; `locked` for those who may see the folder that hides it. */
+  get(viewer: Viewer, id: string): Promise<SeenFile>;
+  /** The same for its bytes: `not-allowed` for an admin who may see the row alone, `not-found` while (or since) it is not stored. */
+  getReadable(viewer: Viewer, id: string): Promise<SeenFile>;
+}
+
+export const noFile = (id: string): Problem => new Problem('not-found', `There is no file ${id}.`);
+
+/** Whether the viewer may know that the file is there although a lock hides it: who may see the folder. */
+const seesFolder = (viewer: Viewer, { ownerId }: SeenFile): boolean => viewer.isAdmin || viewer.ownerId === ownerId;
+
+export const createFileActs = ({ store }: { store: Pick<FileStore, 'findFile'> }): FileActs => {
+  const get: FileActs['get'] = async (viewer, id) => {
+    const file = await store.findFile(viewer, id);
+    if (file === undefined) throw noFile(id);
+    if (file.isHidden === 1) throw seesFolder(viewer, file) ? lockedFolder() : noFile(id);
+    return file;
+  };
+  return {
+    get,
+    async getReadable(viewer, id) {
+      const file = await get(viewer, id);
+      if (file.isReadable !== 1) throw new Problem('not-allowed', 'An administrator sees what is known of the file, not its bytes.');
+      if (file.state !== 'stored') throw noFile(id);
+      return file;
+    },
+  };
+};

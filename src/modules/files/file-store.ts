@@ -1,0 +1,99 @@
+import { sql } from 'kysely';
+import type { Database, Statement } from '../../database/database.ts';
+import type { FileRow } from '../../database/tables.ts';
+import { slot, template } from '../../database/template.ts';
+import { isHidden, isReadableBy, isSeenBy } from './sight-store.ts';
+import type { Viewer } from './viewer.ts';
+
+/** A file as it is written; its place in the order of files comes with the row. */
+export type NewFileRow = Omit<FileRow, 'position'>;
+
+/** A row that the viewer may see, with what it may do. */
+export interface SeenFile extends NewFileRow {
+  /** 1 where a locked folder hides it from the viewer. */
+  readonly isHidden: number;
+  /** 1 where the viewer may have its bytes. */
+  readonly isReadable: number;
+}
+
+export const fileColumns = [
+  'files.id',
+  'files.tenantId',
+  'files.ownerId',
+  'files.senderId',
+  'files.name',
+  'files.nameKey',
+  'files.title',
+  'files.description',
+  'files.category',
+  'files.language',
+  'files.provider',
+  'files.rolesJson',
+  'files.folderId',
+  'files.visibility',
+  'files.type',
+  'files.size',
+  'files.sha256',
+  'files.state',
+  'files.reason',
+  'files.downloads',
+  'files.createdAt',
+  'files.updatedAt',
+  'files.trashedAt',
+] as const;
+
+export type FileStore = ReturnType<typeof createFileStore>;
+
+export const createFileStore = ({ build, read }: Pick<Database, 'build' | 'read'>) => {
+  const insertFile = template<NewFileRow>(
+    build.insertInto('files').values({
+      id: slot('id'),
+      tenantId: slot('tenantId'),
+      ownerId: slot('ownerId'),
+      senderId: slot('senderId'),
+      name: slot('name'),
+      nameKey: slot('nameKey'),
+      title: slot('title'),
+      description: slot('description'),
+      category: slot('category'),
+      language: slot('language'),
+      provider: slot('provider'),
+      rolesJson: slot('rolesJson'),
+      folderId: slot('folderId'),
+      visibility: slot('visibility'),
+      type: slot('type'),
+      size: slot('size'),
+      sha256: slot('sha256'),
+      state: slot('state'),
+      reason: slot('reason'),
+      downloads: slot('downloads'),
+      createdAt: slot('createdAt'),
+      updatedAt: slot('updatedAt'),
+      trashedAt: slot('trashedAt'),
+    }),
+  );
+
+  const seen = (viewer: Viewer) =>
+    read
+      .selectFrom('files')
+      .select(fileColumns)
+      .select([isHidden('files.folderId', viewer).as('isHidden'), sql<number>`${isReadableBy(viewer)}`.as('isReadable')])
+      .where(isSeenBy(viewer));
+
+  return {
+    insertFile: (row: NewFileRow): Statement => insertFile.row(row),
+
+    /** The file where the viewer may see its row. */
+    findFile: (viewer: Viewer, id: string): Promise<SeenFile | undefined> => seen(viewer).where('files.id', '=', id).executeTakeFirst(),
+
+    /** The viewer's own newest stored file of that name (as compared). */
+    findByName: (viewer: Viewer, nameKey: string): Promise<SeenFile | undefined> =>
+      seen(viewer)
+        .where('files.ownerId', '=', viewer.ownerId)
+        .where('files.nameKey', '=', nameKey)
+        .where('files.state', '=', 'stored')
+        .orderBy('files.id', 'desc')
+        .limit(1)
+        .executeTakeFirst(),
+  };
+};

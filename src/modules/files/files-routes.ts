@@ -1,0 +1,12 @@
+import type { FastifyPluginAsync } from 'fastify';
+import { fileRoutes } from './file-routes.ts';
+import type { Files } from './files.ts';
+import { uploadRoutes } from './upload-routes.ts';
+
+/** All routes of the module; to be registered without a prefix. */
+export const filesRoutes =
+  (files: Files): FastifyPluginAsync =>
+  async (app) => {
+    app.register(uploadRoutes(files), { prefix: '/v1/files' });
+    app.register(fileRoutes(files), { prefix: '/v1/files' });
+  };

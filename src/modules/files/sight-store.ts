@@ -1,0 +1,43 @@
+import { type RawBuilder, sql } from 'kysely';
+import { elementsOf } from '../../database/dialect.ts';
+import type { Viewer } from './viewer.ts';
+
+// Who sees which rows of "files": one expression for lists, single files, search and statistics, so that they cannot differ.
+
+/**
+ * Stored files for everybody of the tenant, or for some audiences of it; public ones. What is not stored (or not any more) is for its
+ * owner alone.
+ */
+const isOpenTo = ({ audiences }: Viewer): RawBuilder<boolean> =>
+  sql<boolean>`("files"."state" = 'stored' and ("files"."visibility" = 'public' or ("files"."visibility" = 'tenant' and (
+    "files"."rolesJson" = '[]' or exists (
+      select 1 from ${elementsOf(sql.ref('files.rolesJson'))} as "role"
+      where "role"."value" in (select "value" from ${elementsOf(JSON.stringify(audiences))}))))))`;
+
+/** Rows that the viewer may see, whatever is locked. An admin sees those of all its tenant. */
+export const isSeenBy = (viewer: Viewer): RawBuilder<boolean> => {
+  const inTenant = sql<boolean>`"files"."tenantId" = ${viewer.tenantId}`;
+  if (viewer.isAdmin) return inTenant;
+  return sql<boolean>`(${inTenant} and ("files"."ownerId" = ${viewer.ownerId} or ${isOpenTo(viewer)}))`;
+};
+
+/** Files whose bytes the viewer may have: an admin's are its own and those that are open to it. */
+export const isReadableBy = (viewer: Viewer): RawBuilder<boolean> => {
+  const inTenant = sql<boolean>`"files"."tenantId" = ${viewer.tenantId}`;
+  return sql<boolean>`(${inTenant} and ("files"."ownerId" = ${viewer.ownerId} or ${isOpenTo(viewer)}))`;
+};
+
+/**
+ * The folders of the tenant that are locked, and all below them. A locked folder within a locked one needs both unlocked: each is a
+ * beginning of its own.
+ */
+const hiddenFolders = (tenantId: string, unlocked: readonly string[]): RawBuilder<unknown> =>
+  sql`(with recursive "hidden" ("id") as (
+    select "id" from "folders" where "tenantId" = ${tenantId} and "lockHash" is not null
+      and "id" not in (select "value" from ${elementsOf(JSON.stringify(unlocked))})
+    union select "folders"."id" from "folders" join "hidden" on "folders"."parentId" = "hidden"."id")
+    select "id" from "hidden")`;
+
+/** Whether the folder that the column names hides what is in it; false where there is none. */
+export const isHidden = (column: 'files.folderId' | 'folders.id', { tenantId, unlocked }: Pick<Viewer, 'tenantId' | 'unlocked'>) =>
+  sql<number>`(${sql.ref(column)} is not null and ${sql.ref(column)} in ${hiddenFolders(tenantId, unlocked)})`;
