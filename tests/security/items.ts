@@ -54,7 +54,11 @@ const makeEvent: Make = async (server, owner) => {
 
 const makeFile: Make = async (server, owner) => {
   const headers = { 'content-type': 'text/plain' };
-  const answer = await call(server, 'POST', `/v1/files?name=${next()}.txt`, { token: owner.token(), body: 'a file of the matrix', headers });
+  const answer = await call(server, 'POST', `/v1/files?name=${next()}.txt`, {
+    token: owner.token(),
+    body: 'a file of the matrix',
+    headers,
+  });
   assert.equal(answer.status, 201, answer.text);
   return { params: { id: answer.body.id }, seenBy: 'owner' };
 };
