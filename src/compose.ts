@@ -26,6 +26,7 @@ import { createIdentity } from './modules/identity/identity.ts';
 import { type KeyRing, openKeyRing } from './modules/identity/sessions/key-ring.ts';
 import { createTrace } from './modules/trace/trace.ts';
 import { traceRoutes } from './modules/trace/trace-routes.ts';
+import { openScanner } from './scan/open-scanner.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 
 /** The whole system, ready to listen. */
@@ -71,7 +72,18 @@ export const compose = async (
       arrived,
       openIntake: (writer) => openIntake(settings.intakeUrl, { writer, clock }),
     });
-    const files = createFiles({ database, blobs, identity, events, trace, clock, ids, log, settings });
+    const files = createFiles({
+      database,
+      blobs,
+      scanner: openScanner(settings.scanUrl),
+      identity,
+      events,
+      trace,
+      clock,
+      ids,
+      log,
+      settings,
+    });
     const delivery = createDelivery({
       database,
       events,

@@ -116,6 +116,12 @@ export const settingTable = {
     parse: mailFrom,
     doc: 'The sender of mails.',
   }),
+  scanUrl: setting({
+    env: 'ENTREPOT_SCAN',
+    fallback: 'off:',
+    parse: oneOf('off:'),
+    doc: 'What looks for viruses in files before they are kept.',
+  }),
   role: setting({
     env: 'ENTREPOT_ROLE',
     fallback: 'all',

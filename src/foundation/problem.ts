@@ -112,6 +112,7 @@ export const problems = {
   'unsupported-type': { status: 415, title: 'The content type is not taken here', help: 'The detail lists the types that are.' },
   'expectation-failed': { status: 417, title: 'The expectation cannot be met', help: 'Only `Expect: 100-continue` is known.' },
   'key-reused': { status: 422, title: 'The Idempotency-Key was used with another body', help: 'Use a new key for a new request.' },
+  infected: { status: 422, title: 'The file would do harm', help: 'The scanner of this server found something in it. Nothing was kept.' },
   locked: {
     status: 423,
     title: 'It is locked',

@@ -5,6 +5,7 @@ import type { Clock } from '../../foundation/clock.ts';
 import type { Ids } from '../../foundation/ids.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { Worker } from '../../foundation/work.ts';
+import type { Scanner } from '../../scan/scanner.ts';
 import type { Events } from '../events/events.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Trace } from '../trace/trace.ts';
@@ -33,6 +34,7 @@ export interface FilesSettings {
 export interface FilesNeeds {
   readonly database: Database;
   readonly blobs: BlobStore;
+  readonly scanner: Scanner;
   readonly identity: Pick<Identity, 'audiencesOf' | 'quotasOf' | 'judge' | 'passwords' | 'guessing' | 'removeAlso'>;
   readonly events: Pick<Events, 'append' | 'announce'>;
   readonly trace: Trace;
@@ -54,7 +56,7 @@ export interface Files {
   startWorkers(): Worker[];
 }
 
-export const createFiles = ({ database, blobs, identity, events, trace, clock, ids, settings }: FilesNeeds): Files => {
+export const createFiles = ({ database, blobs, scanner, identity, events, trace, clock, ids, settings }: FilesNeeds): Files => {
   const store = createFileStore(database);
   const folders = createFolderStore(database);
   const ledger = createLedger(database);
@@ -68,7 +70,7 @@ export const createFiles = ({ database, blobs, identity, events, trace, clock, i
     },
   });
   const receiving = createReceiving({
-    ...{ database, blobs, store, ledger, quota, events, trace, clock, ids, maxFileBytes },
+    ...{ database, blobs, scanner, store, ledger, quota, events, trace, clock, ids, maxFileBytes },
     folderGate: createFolderGate({ folders }),
     facts: createFileFacts({ publicUrl }),
     allowedTypes: fileTypes,

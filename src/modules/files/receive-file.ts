@@ -4,6 +4,7 @@ import { type Database, WriteRefused } from '../../database/database.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import type { Ids } from '../../foundation/ids.ts';
 import { Problem } from '../../foundation/problem.ts';
+import type { Scanner } from '../../scan/scanner.ts';
 import type { Events } from '../events/events.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { FileFacts } from './file-facts.ts';
@@ -21,7 +22,7 @@ import type { Viewer } from './viewer.ts';
 // both its bytes and its row would survive a power cut, and a row never points to bytes that are not there.
 //
 //   what is known early (size, quota, type) is refused early → first bytes → what they are → through size guard and text check into the
-//   blob store (durable) → one transaction {row, counts, fact, trace} → the answer
+//   blob store (durable) → scan → one transaction {row, counts, fact, trace} → the answer
 //
 // A crash in between leaves bytes without a row: litter, swept later.
 
@@ -61,6 +62,7 @@ export interface Receiving {
 export interface ReceivingNeeds {
   readonly database: Pick<Database, 'write'>;
   readonly blobs: BlobStore;
+  readonly scanner: Scanner;
   readonly store: Pick<FileStore, 'insertFile'>;
   readonly folderGate: FolderGate;
   readonly ledger: Ledger;
@@ -119,7 +121,8 @@ export const newRow = (
 };
 
 export const createReceiving = (needs: ReceivingNeeds): Receiving => {
-  const { database, blobs, store, folderGate, ledger, quota, events, trace, facts, clock, ids, maxFileBytes, allowedTypes } = needs;
+  const { database, blobs, scanner, store, folderGate, ledger, quota, events, trace, facts, clock, ids, maxFileBytes, allowedTypes } =
+    needs;
 
   const takeBytes: Receiving['takeBytes'] = async ({ viewer }, { body, declaredType, declaredBytes, sha256: expected }) => {
     if (declaredBytes !== undefined && declaredBytes > maxFileBytes) throw tooLargeFile(maxFileBytes);
@@ -143,9 +146,13 @@ export const createReceiving = (needs: ReceivingNeeds): Receiving => {
       if (!isAllowed(type, allowedTypes)) throw notAllowed(type);
       const id = ids.next('file');
       const { size, sha256 } = await blobs.put(id, await bodyOf(begun.isWhole, guard(type)));
-      if (expected !== undefined && expected !== sha256) {
+      try {
+        if (expected !== undefined && expected !== sha256) throw new Problem('digest-mismatch', `The SHA-256 of the bytes is ${sha256}.`);
+        const verdict = await scanner.scan(() => blobs.open(id));
+        if (!verdict.isClean) throw new Problem('infected', `The scanner found ${verdict.found}.`);
+      } catch (error) {
         await blobs.remove(id);
-        throw new Problem('digest-mismatch', `The SHA-256 of the bytes is ${sha256}.`);
+        throw error;
       }
       return { id, type, size, sha256 };
     } catch (error) {
