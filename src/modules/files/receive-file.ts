@@ -11,11 +11,12 @@ import type { FileFacts } from './file-facts.ts';
 import type { FileFields } from './file-fields.ts';
 import { nameKey } from './file-names.ts';
 import type { FileStore, NewFileRow } from './file-store.ts';
-import { createTextCheck, isAllowed, isTextType, judgeType } from './file-types.ts';
+import { isAllowed, judgedBytes, judgeType } from './file-types.ts';
 import { beginReading } from './first-bytes.ts';
 import type { FolderGate } from './folder-gate.ts';
 import type { Ledger } from './ledger-store.ts';
 import type { Quota } from './quota.ts';
+import { createTextCheck } from './text-check.ts';
 import type { Viewer } from './viewer.ts';
 
 // The one road of bytes into the house, whatever protocol they come by. The order is what it is for: nothing is said to be kept before
@@ -76,9 +77,6 @@ export interface ReceivingNeeds {
   readonly allowedTypes: readonly string[];
 }
 
-/** Enough for every signature that is looked for. */
-const headBytes = 8 * 1024;
-
 /** Where nobody gave it a name. */
 const namelessName = 'unnamed';
 
@@ -127,9 +125,9 @@ export const createReceiving = (needs: ReceivingNeeds): Receiving => {
   const takeBytes: Receiving['takeBytes'] = async ({ viewer }, { body, declaredType, declaredBytes, sha256: expected }) => {
     if (declaredBytes !== undefined && declaredBytes > maxFileBytes) throw tooLargeFile(maxFileBytes);
     const roomBytes = await quota.roomFor(viewer, declaredBytes ?? 0);
-    const begun = await beginReading(body, headBytes);
+    const begun = await beginReading(body, judgedBytes);
     const guard = async function* (type: string) {
-      const text = isTextType(type) ? createTextCheck(type) : undefined;
+      const text = createTextCheck({ type, head: begun.head, isWhole: begun.isWhole });
       let size = 0;
       for await (const chunk of begun.bytes()) {
         size += chunk.length;
