@@ -72,6 +72,12 @@ export const sqliteUrl: Parser<string> = {
   read: (text) => (/^sqlite:(?!:memory:$)[^\0]+$/.test(text) ? text : undefined),
 };
 
+/** Kept as it is written; `blobs/open-blob-store.ts` opens it. */
+export const blobsUrl: Parser<string> = {
+  takes: 'folder: followed by the path of a folder',
+  read: (text) => (/^folder:[^\0]+$/.test(text) ? text.replace(/(?<=folder:.+)\/+$/, '') : undefined),
+};
+
 export const jsonObject: Parser<Readonly<Record<string, unknown>>> = {
   takes: 'a JSON object, such as {"brand":"testBrand"}',
   read(text) {

@@ -3,6 +3,7 @@ import { innerUrl, keyList, trustedIssuerList } from './credential-parsers.ts';
 import { baseUrl, cidrList, httpUrl, isLoopbackHost, listenHost, mailUrl, metricsPlace, originList } from './network-parsers.ts';
 import {
   bearerToken,
+  blobsUrl,
   duration,
   folderPath,
   jsonObject,
@@ -77,6 +78,15 @@ export const settingTable = {
     },
     parse: sqliteUrl,
     doc: 'The database. The file is made at the first start; its folder must be on a local disk.',
+  }),
+  blobsUrl: setting({
+    env: 'ENTREPOT_BLOBS',
+    fallback: {
+      shown: 'folder:$DATA/blobs',
+      from: (textOf) => `folder:${textOf('ENTREPOT_DATA').replace(/(?<=.)\/+$/, '')}/blobs`,
+    },
+    parse: blobsUrl,
+    doc: 'Where the bytes of files live. The folder is made at the first start; it must be on a local disk.',
   }),
   intakeUrl: setting({
     env: 'ENTREPOT_INTAKE',

@@ -1,0 +1,250 @@
+import { createHash, hash, randomBytes } from 'node:crypto';
+import { type FileHandle, link, mkdir, open, opendir, stat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import type { Clock } from '../foundation/clock.ts';
+import { BlobExists, type BlobFacts, BlobMissing, type BlobStore, type ByteRange, checkKey, type ListedBlob } from './blob-store.ts';
+import { BodyBroke, codeOf, ignoreMissing, orNothing, translated } from './folder-faults.ts';
+import { createPieces } from './folder-pieces.ts';
+import { createFolderSyncer, type FolderSyncer } from './folder-syncer.ts';
+import { writeBody } from './write-body.ts';
+
+// kept/<some characters of the key>/<key>   whole blobs
+// pieces/<key>                              bodies that come in pieces
+// incoming/<anything>                       what is being written; after a crash, litter
+
+const readBytes = 256 * 1024;
+
+/** Where the folders of a store are, and how whole blobs get their names. */
+export interface Keeping {
+  readonly incoming: string;
+  readonly pieces: string;
+  readonly syncer: FolderSyncer;
+  pathOf(key: string): string;
+  /**
+   * Gives a finished, durable file its key, durably; `from` stays as a second name of it. Rejects with BlobExists; after any rejection `key`
+   * does not name this file.
+   */
+  keep(from: string, key: string): Promise<void>;
+}
+
+/**
+ * TypeIDs go on, behind `<kind>_`, with their time. Six characters of it are 17.5 minutes: blobs that are written together lie together and
+ * share the fsync of their folder, a folder gets a million entries only at 1000 files a second, and a year makes 30,000 folders at most.
+ */
+const timeCharacters = 6;
+
+const folderOf = (key: string): string => {
+  const afterKind = key.indexOf('_') + 1;
+  return key.slice(afterKind, afterKind + timeCharacters) || '_';
+};
+
+/** So many folders are known to be durable; one that is forgotten is only made sure of again. */
+const mostKnownFolders = 4096;
+
+const createKeeping = (root: string): Keeping => {
+  const syncer = createFolderSyncer();
+  const kept = join(root, 'kept');
+  const known = new Map<string, Promise<void>>();
+
+  /** Also where it is there already: who made it may have been killed before it was durable. */
+  const makeFolder = async (folder: string) => {
+    await mkdir(folder).catch((error: unknown) => {
+      if (codeOf(error) !== 'EEXIST') throw error;
+    });
+    await syncer.sync(kept);
+  };
+  const ensureFolder = (folder: string): Promise<void> => {
+    const made = known.get(folder);
+    if (made !== undefined) return made;
+    if (known.size >= mostKnownFolders) known.clear();
+    const making = makeFolder(folder);
+    known.set(folder, making);
+    making.catch(() => known.delete(folder));
+    return making;
+  };
+
+  return {
+    incoming: join(root, 'incoming'),
+    pieces: join(root, 'pieces'),
+    syncer,
+    pathOf: (key) => join(kept, folderOf(key), key),
+    async keep(from, key) {
+      const folder = join(kept, folderOf(key));
+      const path = join(folder, key);
+      await ensureFolder(folder);
+      // A link never replaces what has the name already, a rename would.
+      await link(from, path).catch((error: unknown) => {
+        if (codeOf(error) === 'EEXIST') throw new BlobExists(key);
+        known.delete(folder); // perhaps somebody removed it
+        throw error;
+      });
+      try {
+        await syncer.sync(folder);
+      } catch (error) {
+        await orNothing(unlink(path));
+        throw error;
+      }
+    },
+  };
+};
+
+/** Makes the folders where they are missing. Rejects with `Unavailable` where nothing can be written in them. */
+export const openFolderBlobs = async ({ folder, clock }: { folder: string; clock: Clock }): Promise<BlobStore> => {
+  const keeping = createKeeping(folder);
+  const { incoming, pathOf, syncer } = keeping;
+  const kept = join(folder, 'kept');
+  await translated(async () => {
+    for (const one of [kept, incoming, keeping.pieces]) await mkdir(one, { recursive: true });
+    await syncer.sync(folder);
+    await syncer.sync(join(folder, '..'));
+  });
+
+  /** Names of this run, which no earlier one used. */
+  const run = randomBytes(9).toString('hex');
+  let count = 0;
+  const active = new Set<string>();
+
+  /** Lets `work` write a file of its own, which is gone when this ends, however it ends. */
+  const withIncoming = async <Result>(work: (file: FileHandle, path: string) => Promise<Result>): Promise<Result> => {
+    count += 1;
+    const name = `${run}-${count}`;
+    const path = join(incoming, name);
+    active.add(name);
+    try {
+      const file = await open(path, 'wx');
+      try {
+        return await work(file, path);
+      } finally {
+        await orNothing(file.close());
+        await orNothing(unlink(path));
+      }
+    } finally {
+      active.delete(name);
+    }
+  };
+
+  const store = async (key: string, body: Readable | Uint8Array): Promise<BlobFacts> =>
+    await withIncoming(async (file, path) => {
+      const running = body instanceof Readable ? createHash('sha256') : undefined;
+      const { bytes, broken } = await writeBody(file, 0, body, running ? [running] : []);
+      if (broken) throw new BodyBroke(broken.by);
+      const sha256 = running?.digest('hex') ?? hash('sha256', body as Uint8Array); // no running one: it is not a Readable
+      await file.datasync(); // the size is part of what it makes durable
+      await keeping.keep(path, key);
+      return { size: bytes, sha256 };
+    });
+
+  const put: BlobStore['put'] = async (key, body, signal) => {
+    checkKey(key);
+    const stream = body instanceof Readable ? body : undefined;
+    const onAbort = () => stream?.destroy(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      signal?.throwIfAborted();
+      return await translated(() => store(key, body));
+    } catch (error) {
+      stream?.on('error', () => undefined).destroy();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+    }
+  };
+
+  const openToRead = async (key: string): Promise<FileHandle> => {
+    checkKey(key);
+    return await open(pathOf(key), 'r').catch((error: unknown) => {
+      throw codeOf(error) === 'ENOENT' ? new BlobMissing(key) : error;
+    });
+  };
+
+  return {
+    put,
+    ...createPieces(keeping, put),
+
+    open: (key, range) =>
+      translated(async () => {
+        const file = await openToRead(key);
+        return file.createReadStream({
+          highWaterMark: readBytes,
+          ...(range && { start: range.first, end: range.last }),
+        });
+      }),
+
+    read: (key, { first, last }: ByteRange) =>
+      translated(async () => {
+        const file = await openToRead(key);
+        try {
+          return await readStretch(file, first, last - first + 1);
+        } finally {
+          await file.close();
+        }
+      }),
+
+    sizeOf: (key) =>
+      translated(async () => {
+        checkKey(key);
+        return (await statOf(pathOf(key)))?.size;
+      }),
+
+    remove: (key) =>
+      translated(async () => {
+        checkKey(key);
+        const path = pathOf(key);
+        await unlink(path).catch(ignoreMissing);
+        // Also where it was gone: a remove before this one may not have got so far.
+        await syncer.sync(join(path, '..')).catch(ignoreMissing);
+      }),
+
+    async *list() {
+      for await (const { name } of await opendir(kept)) yield* listFolder(join(kept, name), 'whole');
+      yield* listFolder(keeping.pieces, 'unfinished');
+    },
+
+    sweep: (olderThanMs) =>
+      translated(async () => {
+        let swept = 0;
+        for await (const { name } of await opendir(incoming)) {
+          const path = join(incoming, name);
+          const found = active.has(name) ? undefined : await statOf(path);
+          if (found === undefined || clock.now() - found.mtimeMs < olderThanMs) continue;
+          await unlink(path).catch(ignoreMissing);
+          swept += 1;
+        }
+        return swept;
+      }),
+
+    check: () =>
+      translated(() =>
+        withIncoming(async (file) => {
+          await file.write(Buffer.alloc(4096));
+          await file.datasync();
+        }),
+      ),
+  };
+};
+
+const statOf = async (path: string) =>
+  await stat(path).catch((error: unknown) => {
+    ignoreMissing(error);
+    return undefined;
+  });
+
+/** The change time: it moves when a file gets its key, while the time of its bytes may be that of the first piece. */
+async function* listFolder(folder: string, state: ListedBlob['state']): AsyncIterable<ListedBlob> {
+  for await (const { name } of await opendir(folder)) {
+    const found = await statOf(join(folder, name));
+    if (found !== undefined) yield { key: name, writtenAt: found.ctimeMs, state };
+  }
+}
+
+const readStretch = async (file: FileHandle, from: number, bytes: number): Promise<Buffer> => {
+  const buffer = Buffer.allocUnsafe(bytes);
+  let filled = 0;
+  while (filled < bytes) {
+    const { bytesRead } = await file.read(buffer, filled, bytes - filled, from + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return buffer.subarray(0, filled);
+};
