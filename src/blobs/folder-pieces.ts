@@ -15,8 +15,8 @@ import {
   OffsetMismatch,
   type StretchDigest,
 } from './blob-store.ts';
-import type { Keeping } from './folder-blobs.ts';
 import { codeOf, ignoreMissing, translated } from './folder-faults.ts';
+import type { Keeping } from './folder-keeping.ts';
 import { writeBody } from './write-body.ts';
 
 /** What is known of a body since this process began or read it. All of its `bytes` are durable. */

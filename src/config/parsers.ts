@@ -94,9 +94,9 @@ export const sqliteUrl: Parser<string> = {
 };
 
 /** Kept as it is written; `blobs/open-blob-store.ts` opens it. */
-export const folderUrl: Parser<string> = {
+export const blobsUrl: Parser<string> = {
   takes: 'folder: followed by the path of a folder',
-  read: (text) => (/^folder:[^\0]+$/.test(text) ? text : undefined),
+  read: (text) => (/^folder:[^\0]+$/.test(text) ? text.replace(/(?<=folder:.+)\/+$/, '') : undefined),
 };
 
 export const jsonObject: Parser<Readonly<Record<string, unknown>>> = {

@@ -4,9 +4,9 @@ import { defaultFileTypes } from './default-file-types.ts';
 import { baseUrl, cidrList, httpUrl, isLoopbackHost, listenHost, mailUrl, metricsPlace, originList } from './network-parsers.ts';
 import {
   bearerToken,
+  blobsUrl,
   duration,
   folderPath,
-  folderUrl,
   jsonObject,
   mailFrom,
   mediaTypeList,
@@ -88,8 +88,8 @@ export const settingTable = {
       shown: 'folder:$DATA/blobs',
       from: (textOf) => `folder:${textOf('ENTREPOT_DATA').replace(/(?<=.)\/+$/, '')}/blobs`,
     },
-    parse: folderUrl,
-    doc: 'Where the bytes of files are kept. The folder is made at the first start; it must be on a local disk.',
+    parse: blobsUrl,
+    doc: 'Where the bytes of files live. The folder is made at the first start; it must be on a local disk.',
   }),
   intakeUrl: setting({
     env: 'ENTREPOT_INTAKE',
