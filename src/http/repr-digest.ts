@@ -30,7 +30,8 @@ export const digestOf = (headers: IncomingHttpHeaders, header: keyof typeof dige
   const text = headers[header];
   if (text === undefined) return undefined;
   const digests = typeof text === 'string' ? parseDictionary(text) : undefined;
-  if (digests === undefined) throw malformed(header);
+  // Each value has to be bytes (§2, §3): a digest in hex would pass for the name of an algorithm, and go unchecked.
+  if (digests === undefined || [...digests.values()].some((value) => !value.startsWith(':'))) throw malformed(header);
   const value = digests.get(algorithm);
   if (value === undefined) return undefined;
   const [, base64 = ''] = /^:([A-Za-z0-9+/]{43}=?):$/.exec(value) ?? [];

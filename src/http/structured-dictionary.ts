@@ -1,4 +1,5 @@
-// A dictionary of RFC 9651 §3.2, as far as it is read here: its members' values as they were written, their parameters left aside.
+// A dictionary of RFC 9651 §3.2, as far as it is read here: its members' values as they were written, their parameters left aside. Lists
+// as values are not understood: no header that is read has them.
 
 const key = '[a-z*][a-z0-9_.*-]*';
 const bareItem = [
@@ -10,8 +11,7 @@ const bareItem = [
   '@-?[0-9]{1,15}', // a date
 ].join('|');
 const parameters = `(?:; *${key}(?:=(?:${bareItem}))?)*`;
-const innerList = `\\((?: *(?:${bareItem})${parameters})* *\\)`;
-const member = new RegExp(`(?<key>${key})(?:=(?<value>${innerList}|${bareItem}))?${parameters}[ \\t]*(?<end>,[ \\t]*|$)`, 'y');
+const member = new RegExp(`(?<key>${key})(?:=(?<value>${bareItem}))?${parameters}[ \\t]*(?<end>,[ \\t]*|$)`, 'y');
 
 /** Each member's value; `?1` where none is written. Undefined for what is no dictionary. */
 export const parseDictionary = (text: string): ReadonlyMap<string, string> | undefined => {
