@@ -35,7 +35,12 @@ export const streamOf = (content: Buffer): Readable => {
 };
 
 /** A server that serves `content` at `/v1/bytes`; `change` sets what a test is about. */
-export const startByteServer = async (test: TestContext, content: Buffer, change: Partial<ByteSource> = {}): Promise<ByteServer> => {
+export const startByteServer = async (
+  test: TestContext,
+  content: Buffer,
+  change: Partial<ByteSource> = {},
+  limits = {},
+): Promise<ByteServer> => {
   const sha256 = createHash('sha256').update(content).digest('hex');
   const etag = `"${sha256}"`;
   const served: Served = { opened: [], starts: [], reads: 0 };
@@ -64,7 +69,7 @@ export const startByteServer = async (test: TestContext, content: Buffer, change
     app.get(
       '/v1/bytes',
       { config: { access: 'public', answersHead: true }, schema: { summary: 'Bytes', produces: ['*/*'], response: bytesAnswers } },
-      (request, reply) => sendBytes(request, reply, source),
+      (request, reply) => sendBytes(request, reply, source, limits),
     );
   });
   return Object.assign(served, { ...server, address: `${server.url}/v1/bytes`, etag, sha256 });

@@ -4,7 +4,7 @@ import { type ByteRange, bytesIn, contentRange } from './ranges.ts';
 /** What can be read in parts. */
 export interface RangeSource {
   readonly size: number;
-  /** Without a range from the first byte to the last. The signal aborts when the client leaves; the stream is destroyed then anyway. */
+  /** Without a range from the first byte to the last. The signal aborts when nobody waits any more; the stream is destroyed then anyway. */
   open(range: ByteRange | undefined, signal: AbortSignal): Promise<Readable>;
 }
 
@@ -44,7 +44,7 @@ export const openRange = async (source: RangeSource, range: ByteRange, signal: A
     if (!body.push(chunk)) opened.pause();
     resolve(body);
   });
-  if (signal.aborted) body.destroy();
+  if (signal.aborted || opened.destroyed) body.destroy();
   else signal.addEventListener('abort', () => body.destroy(), { once: true });
   // Until somebody reads the body there is nobody else to hear of its failure.
   body.on('error', () => undefined);

@@ -318,6 +318,29 @@ test('a store that opens and gives nothing is closed when the client leaves', as
   assert.equal(server.starts.length, 0);
 });
 
+test('a store that is silent is 503 after a while, and what it gives later is closed', async (t) => {
+  const { promise: late, resolve: comeLate } = Promise.withResolvers<void>();
+  const stream = streamOf(big);
+  const silent = new Readable({ read() {} });
+  const opens = [async () => silent, async () => late.then(() => stream)];
+  for (const open of opens) {
+    const server = await startByteServer(t, big, { open }, { openingMs: 50 });
+    assertPlainProblem(await onWire(server.port), 503, 'unavailable');
+    assert.equal(server.starts.length, 0);
+  }
+  comeLate();
+  await until(() => silent.destroyed && stream.destroyed);
+});
+
+test('a client that takes nothing is given up', async (t) => {
+  const huge = Buffer.alloc(32 * 1024 * 1024, 'x');
+  const server = await startByteServer(t, huge, {}, { stallMs: 300 });
+  const socket = connect(server.port, '127.0.0.1', () => socket.write('GET /v1/bytes HTTP/1.1\r\nhost: x\r\n\r\n'));
+  socket.pause().on('error', () => undefined);
+  t.after(() => socket.destroy());
+  await until(() => server.opened[0]?.destroyed === true && server.log.lines.some(({ isCutOff }) => isCutOff === true));
+});
+
 test('several answers go over one connection, each of its own length', async (t) => {
   const server = await startByteServer(t, big);
   for (let turn = 0; turn < 3; turn += 1) {

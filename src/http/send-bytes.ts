@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { Problem } from '../foundation/problem.ts';
+import { Problem, Unavailable } from '../foundation/problem.ts';
 import { contentDisposition, type Disposition } from './content-disposition.ts';
 import { httpDate } from './http-date.ts';
 import { isRangeStillGood, judgePreconditions, type Validators } from './preconditions.ts';
@@ -42,8 +42,14 @@ export interface ByteSource extends RangeSource, Validators {
 }
 
 const largestAtOnceBytes = 64 * 1024;
-/** A client that takes nothing for so long, or a store that gives nothing, is given up: it would hold a file open for ever. */
-const longestStallMs = 120_000;
+
+/** Whatever waits has an end: else a silent store or a client that takes nothing would hold files open for ever. */
+interface WaitingLimits {
+  /** How long the first bytes may take; 503 then. */
+  readonly openingMs?: number;
+  /** How long nothing may move on the connection. A player that rests comes back with a `Range`. */
+  readonly stallMs?: number;
+}
 
 const bytes = (description: string) => Type.Unsafe<unknown>({ description, contentEncoding: 'binary', examples: ['(the bytes)'] });
 
@@ -54,6 +60,10 @@ export const bytesAnswers = {
   304: Type.Null({ description: 'They are what `If-None-Match` or `If-Modified-Since` say that you have.' }),
   ...refusals('precondition-failed', 'bad-range'),
 } as const;
+
+/** The policy of bytes that are shown; undefined for those that are saved. */
+const shownPolicyOf = ({ disposition, type }: ByteSource): string | undefined =>
+  disposition === 'inline' ? policyOfShown(type) : undefined;
 
 /** What a cache keeps beside the bytes: it belongs to 304 as well, which renews it (RFC 9110 §15.4.5). */
 const setCacheHeaders = (reply: FastifyReply, source: ByteSource, shownPolicy: string | undefined): void => {
@@ -66,7 +76,7 @@ const setCacheHeaders = (reply: FastifyReply, source: ByteSource, shownPolicy: s
 };
 
 const setHeaders = (request: FastifyRequest, reply: FastifyReply, source: ByteSource): void => {
-  const shownPolicy = source.disposition === 'inline' ? policyOfShown(source.type) : undefined;
+  const shownPolicy = shownPolicyOf(source);
   setCacheHeaders(reply, source, shownPolicy);
   reply.header('accept-ranges', 'bytes');
   reply.header('content-disposition', contentDisposition(shownPolicy === undefined ? 'attachment' : 'inline', source.name));
@@ -140,18 +150,32 @@ const answerTo = ({ method, headers }: FastifyRequest, source: ByteSource): Answ
   }
 };
 
-/** Aborts when the client leaves. */
-const leaving = ({ raw }: FastifyReply): AbortSignal => {
+/** The first bytes of the answer; undefined when the client has left before they were there. Whatever comes too late is closed. */
+const firstBytesOf = async (answer: Answer, { raw }: FastifyReply, openingMs: number): Promise<Buffer | Readable | undefined> => {
   const controller = new AbortController();
+  const { signal } = controller;
+  const aborted = new Promise<never>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  const timer = setTimeout(() => controller.abort(new Unavailable(`The bytes did not come within ${openingMs} ms`)), openingMs);
   if (raw.destroyed) controller.abort();
   else raw.once('close', () => controller.abort());
-  return controller.signal;
+  try {
+    return await Promise.race([answer.body(signal), aborted]);
+  } catch (error) {
+    if (raw.destroyed) return undefined;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+const close = (body: Buffer | Readable): void => {
+  if (!Buffer.isBuffer(body)) body.destroy();
 };
 
 /** Ends an answer that does not move, and sees to it that one which was cut off is logged as well. */
-const watch = (request: FastifyRequest, reply: FastifyReply): void => {
+const watch = (request: FastifyRequest, reply: FastifyReply, stallMs: number): void => {
   const { raw } = reply;
-  raw.setTimeout(longestStallMs, () => raw.destroy());
+  raw.setTimeout(stallMs, () => raw.destroy());
   raw.once('close', () => {
     if (!raw.writableFinished) request.server.noteCutOff(request, reply);
   });
@@ -162,13 +186,18 @@ const watch = (request: FastifyRequest, reply: FastifyReply): void => {
  * that the bytes may be had. HEAD opens nothing. Whatever fails before the first byte is thrown and becomes a refusal like any other;
  * what fails later cuts the connection, so that nobody takes a part for the whole. A client that leaves closes the source.
  */
-export const sendBytes = async (request: FastifyRequest, reply: FastifyReply, source: ByteSource): Promise<FastifyReply> => {
+export const sendBytes = async (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  source: ByteSource,
+  { openingMs = 30_000, stallMs = 120_000 }: WaitingLimits = {},
+): Promise<FastifyReply> => {
   const outcome = judgePreconditions(request, source);
   if (outcome === 'failed') {
     throw new Problem('precondition-failed', 'It is not in the state that the request asks for.', { headers: { etag: source.etag } });
   }
   if (outcome === 'not-modified') {
-    setCacheHeaders(reply, source, source.disposition === 'inline' ? policyOfShown(source.type) : undefined);
+    setCacheHeaders(reply, source, shownPolicyOf(source));
     return reply.code(304).send();
   }
 
@@ -178,25 +207,18 @@ export const sendBytes = async (request: FastifyRequest, reply: FastifyReply, so
     return reply.code(200).headers(answer.headers).send();
   }
 
-  const signal = leaving(reply);
-  const body = await answer.body(signal).catch((error: unknown) => {
-    if (signal.aborted) return undefined;
-    throw error;
-  });
-  const discard = () => void (body !== undefined && 'destroy' in body && body.destroy());
-  if (body === undefined || signal.aborted) {
-    // Nobody is there any more: nothing was given, and nothing is counted.
-    discard();
-    request.server.noteCutOff(request, reply);
+  const body = await firstBytesOf(answer, reply, openingMs);
+  if (body === undefined) {
+    request.server.noteCutOff(request, reply); // nothing was given, and nothing is counted
     return reply.hijack();
   }
   try {
     await source.onStart?.(answer.start);
   } catch (error) {
-    discard();
+    close(body);
     throw error;
   }
   setHeaders(request, reply, source);
-  if (!Buffer.isBuffer(body)) watch(request, reply);
+  if (!Buffer.isBuffer(body)) watch(request, reply, stallMs);
   return reply.code(answer.start.status).headers(answer.headers).send(body);
 };
