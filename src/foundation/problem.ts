@@ -105,6 +105,11 @@ export const problems = {
   'uri-too-long': { status: 414, title: 'The address is too long', help: 'Shorten the query.' },
   'unsupported-type': { status: 415, title: 'The content type is not taken here', help: 'The detail lists the types that are.' },
   'expectation-failed': { status: 417, title: 'The expectation cannot be met', help: 'Only `Expect: 100-continue` is known.' },
+  'broken-image': {
+    status: 422,
+    title: 'No thumbnail can be made of this image',
+    help: 'It is damaged, cut off, not of the type it has, or larger than 64 MiB or 100 million pixels. The file itself can be fetched as it is.',
+  },
   'key-reused': { status: 422, title: 'The Idempotency-Key was used with another body', help: 'Use a new key for a new request.' },
   'too-many': { status: 429, title: 'Too many requests', help: 'Wait as long as `Retry-After` says.' },
   'headers-too-large': { status: 431, title: 'The headers are too large', help: 'All headers together may have 16 KiB.' },
