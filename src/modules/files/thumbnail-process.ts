@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { constants, setPriority } from 'node:os';
@@ -32,19 +33,18 @@ export interface Picture {
   open(): Promise<Readable>;
 }
 
-/** What goes to the process: for each picture `begin`, pieces, and `end` or `drop`. */
-export type ToThumbnailWorker =
-  | { readonly kind: 'begin'; readonly type: ThumbnailableType; readonly size: ThumbnailSize; readonly bytes: number }
-  | { readonly kind: 'chunk'; readonly bytes: Uint8Array }
-  | { readonly kind: 'end' }
-  | { readonly kind: 'drop' };
-/** What comes back: `ready` once, then one answer to each picture, never before its `end` or `drop`. */
+/** What goes to the process; the bytes themselves go to its standard input. */
+export interface ThumbnailOrder {
+  readonly type: ThumbnailableType;
+  readonly size: ThumbnailSize;
+  readonly bytes: number;
+}
+/** What comes back: `ready` once, then one answer to each order. */
 export type FromThumbnailWorker =
   | { readonly kind: 'ready' }
   | { readonly kind: 'made'; readonly bytes: Uint8Array; readonly width: number; readonly height: number; readonly color: string }
   /** `isLast`: the picture is still being worked on, and the process good for nothing else. */
-  | { readonly kind: 'refused'; readonly why: string; readonly isLast: boolean }
-  | { readonly kind: 'dropped' };
+  | { readonly kind: 'refused'; readonly why: string; readonly isLast: boolean };
 
 /** A process that makes thumbnails, one after the other: ask it for the next when the one before has come. */
 export interface ThumbnailProcess {
@@ -106,9 +106,10 @@ export const createThumbnailProcess = ({ idleMs }: { idleMs: number }): Thumbnai
   let idle: NodeJS.Timeout | undefined;
   let isClosed = false;
 
-  const letGo = (child: ChildProcess): void => {
+  /** Says whether it was there to be ended. */
+  const letGo = (child: ChildProcess): boolean => {
     if (worker === child) worker = undefined;
-    child.kill('SIGKILL');
+    return child.kill('SIGKILL');
   };
 
   const readyWorker = async (): Promise<ChildProcess> => {
@@ -116,11 +117,12 @@ export const createThumbnailProcess = ({ idleMs }: { idleMs: number }): Thumbnai
     const started = fork(workerFile, {
       execArgv: workerFlags(),
       env: workerEnvironment,
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      stdio: ['pipe', 'ignore', 'ignore', 'ipc'],
       serialization: 'advanced',
     });
     worker = started;
     started.on('error', () => undefined); // could not be started, or could not be told: 'exit' or the time limit follow
+    started.stdin?.on('error', () => undefined); // it ended: 'exit' follows
     started.once('exit', () => {
       if (worker === started) worker = undefined;
     });
@@ -136,20 +138,20 @@ export const createThumbnailProcess = ({ idleMs }: { idleMs: number }): Thumbnai
     const source = await picture.open();
     // Whoever reads is told of a fault by the reading; one that comes when the process is already lost tells nobody anything.
     source.on('error', () => undefined);
+    if (signal !== undefined) addAbortSignal(signal, source);
     ready.ref();
     ready.channel?.ref();
     try {
       const answer = nextAnswer(ready, limitMs);
-      const fed = feed(ready, picture, size, source, signal).then(
+      ready.send({ type: picture.type, size, bytes: picture.bytes } satisfies ThumbnailOrder);
+      const fed = feed(ready, picture.bytes, source).then(
         () => undefined,
         (fault: unknown) => ({ fault }),
       );
       const notFed = await Promise.race([fed, answer.then(() => undefined)]);
-      if (notFed !== undefined) await tell(ready, { kind: 'drop' }).catch(() => undefined);
-      const answered = await answer;
-      // Where the process is lost, that is why it could not be fed.
-      if (notFed !== undefined && typeof answered !== 'string') throw notFed.fault;
-      return answered;
+      // It waits for bytes that never come, so it goes too.
+      if (notFed !== undefined && letGo(ready)) throw notFed.fault;
+      return await answer;
     } finally {
       source.destroy();
       ready.unref();
@@ -219,30 +221,19 @@ const standBack = (pid: number | undefined): void => {
   if (process.platform === 'linux') writeFile(`/proc/${pid}/oom_score_adj`, '1000').catch(() => undefined);
 };
 
-/** Resolves when the bytes are on their way: the process takes them at its pace, so that the server holds one piece of a picture at a time. */
-const tell = (child: ChildProcess, message: ToThumbnailWorker): Promise<void> =>
-  new Promise((resolve, reject) => {
-    child.send(message, (error) => (error === null ? resolve() : reject(error)));
-  });
-
-/** Hands a picture over. Rejects where its source or the caller's signal says so, or where there are not as many bytes as were told. */
-const feed = async (
-  child: ChildProcess,
-  { type, bytes }: Picture,
-  size: ThumbnailSize,
-  source: Readable,
-  signal: AbortSignal | undefined,
-): Promise<void> => {
-  if (signal !== undefined) addAbortSignal(signal, source); // also while nothing comes
-  await tell(child, { kind: 'begin', type, size, bytes });
+/**
+ * Hands the bytes over at the pace at which the process takes them, so that the server holds one piece of a picture at a time. Rejects where
+ * the source does, and where there are not as many bytes as were told; a process that is lost meanwhile is told of by its end.
+ */
+const feed = async ({ stdin }: ChildProcess, bytes: number, source: Readable): Promise<void> => {
   let sent = 0;
   for await (const chunk of source as AsyncIterable<Buffer>) {
     sent += chunk.byteLength;
     if (sent > bytes) break;
-    await tell(child, { kind: 'chunk', bytes: chunk });
+    if (stdin?.writable !== true) return;
+    if (!stdin.write(chunk)) await once(stdin, 'drain').catch(() => undefined);
   }
   if (sent !== bytes) throw new Error(`A picture of ${bytes} bytes came with ${sent > bytes ? 'more' : sent}.`);
-  await tell(child, { kind: 'end' });
 };
 
 /** The next message of a process, or how it was lost; one that says nothing in time is killed. */

@@ -1,6 +1,8 @@
 // The process in which thumbnails are made; thumbnail-process.ts says why it is one. It gets bytes and gives bytes: no file, no address.
+import { once } from 'node:events';
+import { totalmem } from 'node:os';
 import sharp from 'sharp';
-import type { FromThumbnailWorker, ThumbnailableType, ThumbnailSize, ToThumbnailWorker } from './thumbnail-process.ts';
+import type { FromThumbnailWorker, ThumbnailableType, ThumbnailOrder, ThumbnailSize } from './thumbnail-process.ts';
 
 /** The one decoder of libvips that may see the bytes of a type, and how sharp names what it found in them. */
 const decoders: Readonly<Record<ThumbnailableType, { readonly loader: string; readonly format: string; readonly compression?: string }>> = {
@@ -13,17 +15,18 @@ const decoders: Readonly<Record<ThumbnailableType, { readonly loader: string; re
 };
 
 const maxPixels = 100_000_000;
-/** What a picture may take here, whatever its header says: decoders of some formats hold all of it, several times over. */
-const maxMemoryMiB = 512;
+const machineMiB = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY) / 1024 / 1024;
+/**
+ * What a picture may take here, whatever its header says: decoders of some formats hold all of it, several times over. Where the machine
+ * is small it is less, since two may be worked on at a time and the server needs its part.
+ */
+const maxMemoryMiB = Math.floor(Math.max(160, Math.min(512, machineMiB / 3)));
 /** Processor time and not time on the clock, so that a picture is not at fault when the machine is busy. */
 const maxCpuMs = 10_000;
 const watchEveryMs = 25;
 
 sharp.cache(false);
 sharp.concurrency(1);
-
-/** What it works on: filled piece by piece as it arrives. */
-let order: { readonly type: ThumbnailableType; readonly size: ThumbnailSize; readonly bytes: Buffer; filled: number } | undefined;
 
 const allowOnly = (loader: string): void => {
   sharp.block({ operation: ['VipsForeignLoad'] });
@@ -114,29 +117,20 @@ const answer = (message: FromThumbnailWorker): void => {
   process.send?.(message);
 };
 
-process.on('message', async (message: ToThumbnailWorker) => {
-  switch (message.kind) {
-    case 'begin':
-      order = { type: message.type, size: message.size, bytes: Buffer.allocUnsafeSlow(message.bytes), filled: 0 };
-      return;
-    case 'chunk':
-      if (order === undefined) return;
-      order.bytes.set(message.bytes, order.filled);
-      order.filled += message.bytes.byteLength;
-      return;
-    case 'end': {
-      const whole = order;
-      order = undefined;
-      if (whole !== undefined) answer(await work(whole.type, whole.size, whole.bytes));
-      return;
-    }
-    case 'drop':
-      order = undefined;
-      answer({ kind: 'dropped' });
-      return;
-    default:
-      message satisfies never;
+/** The bytes of one picture, in one piece. What is left unread waits outside. */
+const receive = async (length: number): Promise<Buffer> => {
+  const bytes = Buffer.allocUnsafeSlow(length);
+  let filled = 0;
+  while (filled < length) {
+    const piece: Buffer | null = process.stdin.read();
+    if (piece === null) await once(process.stdin, 'readable');
+    else filled += piece.copy(bytes, filled);
   }
+  return bytes;
+};
+
+process.on('message', async ({ type, size, bytes }: ThumbnailOrder) => {
+  answer(await work(type, size, await receive(bytes)));
 });
 // Ctrl-C in a terminal reaches this process too; it goes when the server has let go of it, not before.
 process.on('SIGINT', () => undefined);
