@@ -6,7 +6,7 @@ import { after, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { crc32, deflateSync } from 'node:zlib';
+import { constants, crc32, deflateRawSync, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { Problem, Unavailable } from '../../foundation/problem.ts';
 import { createThumbnailMaker, isThumbnailable, maxImageBytes, type ThumbnailMaker, type ThumbnailSize } from './thumbnail-maker.ts';
@@ -45,31 +45,46 @@ const workersRunning = (): number[] =>
     })
     .map(Number);
 
+/** Also what has ended is listed until its parent has looked, but without a command. */
+const isRunning = (pid: number): boolean => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== '';
+  } catch {
+    return false;
+  }
+};
+
 const eventually = async (holds: () => boolean): Promise<void> => {
   for (let tries = 0; tries < 200 && !holds(); tries += 1) await delay(25);
   assert.ok(holds());
 };
 
-/** A PNG of few bytes that says it has this many pixels, as bombs do. */
-const pngOf = (width: number, height: number): Buffer => {
-  const chunk = (name: string, body: Buffer) => {
-    const named = Buffer.concat([Buffer.from(name), body]);
-    const framed = Buffer.alloc(named.length + 8);
-    framed.writeUInt32BE(body.length, 0);
-    named.copy(framed, 4);
-    framed.writeUInt32BE(crc32(named), named.length + 4);
-    return framed;
-  };
-  const header = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]); // one bit a pixel, grey
+const pngChunk = (name: string, body: Buffer) => {
+  const named = Buffer.concat([Buffer.from(name), body]);
+  const framed = Buffer.alloc(named.length + 8);
+  framed.writeUInt32BE(body.length, 0);
+  named.copy(framed, 4);
+  framed.writeUInt32BE(crc32(named), named.length + 4);
+  return framed;
+};
+
+/** A black PNG of few bytes and many pixels, as bombs are. `form`: bits, kind of colour, compression, filter, interlacing. */
+const pngOf = (width: number, height: number, form: readonly number[], pixels: Buffer): Buffer => {
+  const header = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, ...form]);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
-  const rows = deflateSync(Buffer.alloc(height * (Math.ceil(width / 8) + 1)));
-  return Buffer.concat([
-    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
-    chunk('IHDR', header),
-    chunk('IDAT', rows),
-    chunk('IEND', Buffer.alloc(0)),
-  ]);
+  const signature = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1');
+  return Buffer.concat([signature, pngChunk('IHDR', header), pngChunk('IDAT', pixels), pngChunk('IEND', Buffer.alloc(0))]);
+};
+
+/** One bit a pixel, in rows that can be read one after the other. */
+const widePng = (width: number, height: number) =>
+  pngOf(width, height, [1, 0, 0, 0, 0], deflateSync(Buffer.alloc(height * (Math.ceil(width / 8) + 1))));
+
+/** Eight bytes a pixel, in an order that makes a decoder hold all of them: 100 million pixels are 800 MB. */
+const hungryPng = (): Buffer => {
+  const mebibyte = deflateRawSync(Buffer.alloc(1024 * 1024), { finishFlush: constants.Z_FULL_FLUSH });
+  return pngOf(10_000, 9_990, [16, 6, 0, 0, 1], Buffer.concat([Buffer.from([0x78, 0x01]), ...Array.from({ length: 800 }, () => mebibyte)]));
 };
 
 describe('a thumbnail', () => {
@@ -165,12 +180,19 @@ describe('an image that cannot be read', () => {
   });
 
   it('is refused when it has too many pixels or bytes', async () => {
-    const bomb = pngOf(20_000, 20_000);
+    const bomb = widePng(20_000, 20_000);
     assert.ok(bomb.length < 100_000);
     await assert.rejects(make('image/png', bomb), isBroken(/more than 100 million pixels/));
-    assert.equal((await make('image/png', pngOf(9000, 9000))).width, 256);
+    assert.equal((await make('image/png', widePng(9000, 9000))).width, 256);
     const large = { type: 'image/png', bytes: maxImageBytes + 1, open: () => assert.fail('it was opened') };
     await assert.rejects(maker.make(large, 128), isBroken(/larger than 64 MiB/));
+  });
+
+  it('is refused when it takes too much memory, without harm to the server, and the next one is made', async () => {
+    const before = process.memoryUsage.rss();
+    await assert.rejects(make('image/png', hungryPng()), isBroken(/more than \d+ MiB of memory/));
+    assert.ok(process.memoryUsage.rss() - before < 100 * 1024 * 1024);
+    assert.equal((await make('image/png', widePng(300, 300))).width, 256);
   });
 
   it('is not at fault when its source fails or is not as long as was told', async () => {
@@ -294,7 +316,7 @@ describe('the maker of thumbnails', () => {
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { timeout: 20_000 });
     const [width, pid] = stdout.trim().split(' ');
     assert.equal(width, '60');
-    await eventually(() => !readdirSync('/proc').includes(String(pid)));
+    await eventually(() => !isRunning(Number(pid)));
   });
 
   it('when closed is gone, and what runs or waits is told that the server is the reason', async () => {
