@@ -121,6 +121,11 @@ export const problems = {
     help: '`Content-Range` of the answer tells how many bytes there are; the first has the number 0.',
   },
   'expectation-failed': { status: 417, title: 'The expectation cannot be met', help: 'Only `Expect: 100-continue` is known.' },
+  'broken-image': {
+    status: 422,
+    title: 'No thumbnail can be made of this image',
+    help: 'It is damaged, cut off, not of the type it has, or larger than 64 MiB or 100 million pixels. The file itself can be fetched as it is.',
+  },
   'key-reused': { status: 422, title: 'The Idempotency-Key was used with another body', help: 'Use a new key for a new request.' },
   infected: { status: 422, title: 'The file would do harm', help: 'The scanner of this server found something in it. Nothing was kept.' },
   locked: {
