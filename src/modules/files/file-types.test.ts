@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import * as samples from '../../../tests/support/sample-files.ts';
+import { defaultFileTypes } from '../../config/default-file-types.ts';
 import { Problem } from '../../foundation/problem.ts';
-import { defaultFileTypes, isAllowed, isInlineType, judgeType } from './file-types.ts';
+import { isAllowed, isInlineType, judgeType } from './file-types.ts';
 
 const judge = (bytes: Uint8Array, declared?: string, isWhole = true): Promise<string> => judgeType(bytes, { isWhole, declared });
 const refused = (bytes: Uint8Array, declared: string, isWhole = true): Promise<void> =>
