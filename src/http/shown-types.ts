@@ -16,8 +16,8 @@ const stillPolicy = `${nothing}; style-src 'unsafe-inline'; img-src 'self'; sand
 const playedPolicy = `${nothing}; style-src 'unsafe-inline'; img-src 'self'; media-src 'self'; sandbox allow-same-origin`;
 
 /**
- * Chromium shows no PDF at all in a sandbox. Its viewer is a plug-in in a process and an origin of its own, and so is Firefox's: scripts
- * in a PDF do not reach ours. `nosniff` sees to it that only a viewer gets the bytes.
+ * Without a sandbox, in which many releases of Chromium show no PDF at all (156 does). Its viewer runs in a process and an origin of its
+ * own, and so does Firefox's: scripts in a PDF do not reach ours. `nosniff` sees to it that only a viewer gets the bytes.
  */
 const pdfPolicy = `${nothing}; style-src 'unsafe-inline'; img-src 'self'; object-src 'self'; frame-src 'self'`;
 
