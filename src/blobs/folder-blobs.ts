@@ -3,13 +3,14 @@ import { type FileHandle, mkdir, open, opendir, stat, unlink } from 'node:fs/pro
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { Clock } from '../foundation/clock.ts';
-import { type BlobFacts, BlobMissing, type BlobStore, type ByteRange, checkKey, type ListedBlob } from './blob-store.ts';
-import { BodyBroke, codeOf, ignoreMissing, orNothing, translated } from './folder-faults.ts';
+import { type BlobFacts, BlobMissing, type BlobStore, type ByteRange, checkKey, isKey, type ListedBlob } from './blob-store.ts';
+import { BodyBroke, codeOf, ignoreMissing, orNothing, translate, translated } from './folder-faults.ts';
 import { createKeeping } from './folder-keeping.ts';
 import { createPieces } from './folder-pieces.ts';
 import { writeBody } from './write-body.ts';
 
 const readBytes = 256 * 1024;
+const mostReadBytes = 1024 * 1024;
 
 /** Makes the folders where they are missing. Rejects with `Unavailable` where nothing can be written in them. */
 export const openFolderBlobs = async ({ folder, clock }: { folder: string; clock: Clock }): Promise<BlobStore> => {
@@ -94,6 +95,7 @@ export const openFolderBlobs = async ({ folder, clock }: { folder: string; clock
 
     read: (key, { first, last }: ByteRange) =>
       translated(async () => {
+        if (last - first >= mostReadBytes) throw new RangeError('Longer stretches are read by open.');
         const file = await openToRead(key);
         try {
           return await readStretch(file, first, last - first + 1);
@@ -118,8 +120,12 @@ export const openFolderBlobs = async ({ folder, clock }: { folder: string; clock
       }),
 
     async *list() {
-      for await (const { name } of await opendir(kept)) yield* listFolder(join(kept, name), 'whole');
-      yield* listFolder(pieces, 'unfinished');
+      try {
+        for await (const entry of await opendir(kept)) if (entry.isDirectory()) yield* listFolder(join(kept, entry.name), 'whole');
+        yield* listFolder(pieces, 'unfinished');
+      } catch (error) {
+        throw translate(error);
+      }
     },
 
     sweep: (olderThanMs) =>
@@ -154,6 +160,7 @@ const statOf = async (path: string) =>
 /** The change time: it moves when a file gets its key, while the time of its bytes may be that of the first piece. */
 async function* listFolder(folder: string, state: ListedBlob['state']): AsyncIterable<ListedBlob> {
   for await (const { name } of await opendir(folder)) {
+    if (!isKey(name)) continue; // what an operating system leaves about
     const found = await statOf(join(folder, name));
     if (found !== undefined) yield { key: name, writtenAt: found.ctimeMs, state };
   }

@@ -71,7 +71,7 @@ export const createFormParts = (source: AsyncIterator<Buffer>, boundary: string)
   const readLine = async (limit: number): Promise<Buffer> => {
     for (;;) {
       const at = pending.indexOf(lineEnd);
-      if (Math.max(at, pending.length - 1) > limit && (at < 0 || at > limit)) throw malformed('the headers of a part are too long');
+      if (at > limit || (at < 0 && pending.length - 1 > limit)) throw malformed('the headers of a part are too long');
       if (at >= 0) {
         const line = pending.subarray(0, at);
         pending = pending.subarray(at + lineEnd.length);
@@ -92,9 +92,11 @@ export const createFormParts = (source: AsyncIterator<Buffer>, boundary: string)
 
   const skipEpilogue = async () => {
     let bytes = pending.length;
-    for (let next = await source.next(); !next.done; next = await source.next()) {
-      bytes += next.value.length;
+    for (;;) {
       if (bytes > maxAroundBytes) throw malformed('it goes on after its last boundary');
+      const next = await source.next();
+      if (next.done) return;
+      bytes += next.value.length;
     }
   };
 
