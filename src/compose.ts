@@ -71,7 +71,7 @@ export const compose = async (
       arrived,
       openIntake: (writer) => openIntake(settings.intakeUrl, { writer, clock }),
     });
-    const files = createFiles({ database, blobs, identity, events, trace, clock, ids, log, settings });
+    const files = createFiles({ database, blobs, identity, events, trace, clock, ids, seal, log, settings });
     const delivery = createDelivery({
       database,
       events,
