@@ -21,6 +21,7 @@ import { createFolderStore } from './folder-store.ts';
 import { createFolderTokens } from './folder-tokens.ts';
 import { createFolders, type Folders } from './folders.ts';
 import { createLedger } from './ledger-store.ts';
+import { createOwnerStore } from './owner-store.ts';
 import { createQuota } from './quota.ts';
 import { createReceiving, type Receiving, type Sender } from './receive-file.ts';
 import { createUsageStore } from './usage-store.ts';
@@ -89,6 +90,9 @@ export const createFiles = ({ database, blobs, identity, events, trace, clock, i
 
   const viewerOf: Files['viewerOf'] = async (caller, folderToken) =>
     viewerOfUnlocked(caller, await tokens.foldersOf({ tenantId: caller.tenantId, ownerId: ownerOf(caller) }, folderToken));
+  const owners = createOwnerStore(database);
+  trace.askOwnersOf('file', async (caller, ids, folderToken) => owners.ownersOfFiles(await viewerOf(caller, folderToken), ids));
+  trace.askOwnersOf('folder', async (caller, ids, folderToken) => owners.ownersOfFolders(await viewerOf(caller, folderToken), ids));
   return {
     receiving,
     acts: createFileActs({ store }),
