@@ -8,15 +8,24 @@ import type { Worker } from '../../foundation/work.ts';
 import type { Events } from '../events/events.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Trace } from '../trace/trace.ts';
+import { createBlobRemoval } from './blob-removal.ts';
+import { createBlobRemovalStore } from './blob-removal-store.ts';
 import { createFileActs, type FileActs } from './file-acts.ts';
 import { createFileFacts } from './file-facts.ts';
+import { createFileRemoval } from './file-removal.ts';
 import { type FileResource, resourceOf } from './file-resource.ts';
+import { createFileRetention } from './file-retention.ts';
 import { createFileStore, type NewFileRow } from './file-store.ts';
 import { createFolderGate } from './folder-gate.ts';
 import { createFolderStore } from './folder-store.ts';
 import { createLedger } from './ledger-store.ts';
+import { createOwnerRemoval } from './owner-removal.ts';
 import { createQuota } from './quota.ts';
 import { createReceiving, type Receiving, type Sender } from './receive-file.ts';
+import { createSweepStore } from './sweep-store.ts';
+import { createSweeper } from './sweeper.ts';
+import { createTrash, type Trash } from './trash.ts';
+import { createTrashStore } from './trash-store.ts';
 import { createUsageStore } from './usage-store.ts';
 import { createViewerOf, type Viewer } from './viewer.ts';
 
@@ -27,6 +36,8 @@ export interface FilesSettings {
   readonly quotaPersonBytes?: number | undefined;
   readonly quotaTenantBytes?: number | undefined;
   readonly trashMs: number;
+  /** How long traces are kept. */
+  readonly retentionMs: number;
   readonly linkTtlMs: number;
 }
 
@@ -39,6 +50,8 @@ export interface FilesNeeds {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
+  /** Whether no other process takes in files on the same data. */
+  readonly isAlone: boolean;
   readonly settings: FilesSettings;
 }
 
@@ -46,15 +59,18 @@ export interface FilesNeeds {
 export interface Files {
   readonly receiving: Receiving;
   readonly acts: FileActs;
+  readonly trash: Trash;
   /** Whoever looks; `folderToken` is the header that opens locked folders. */
   viewerOf(caller: Caller, folderToken?: string): Promise<Viewer>;
   senderOf(caller: Caller, origin: { address: string; requestId: string; folderToken?: string | string[] | undefined }): Promise<Sender>;
   /** A row as GET shows it, reached at that address. */
   resourceOf(row: NewFileRow, baseUrl: string | undefined): FileResource;
+  /** Files whose bytes were not there when the sweeper last looked; undefined before it did. */
+  missingBytes(): number | undefined;
   startWorkers(): Worker[];
 }
 
-export const createFiles = ({ database, blobs, identity, events, trace, clock, ids, settings }: FilesNeeds): Files => {
+export const createFiles = ({ database, blobs, identity, events, trace, clock, ids, log, isAlone, settings }: FilesNeeds): Files => {
   const store = createFileStore(database);
   const folders = createFolderStore(database);
   const ledger = createLedger(database);
@@ -67,24 +83,36 @@ export const createFiles = ({ database, blobs, identity, events, trace, clock, i
       ...(quotaTenantBytes === undefined ? {} : { tenantBytes: quotaTenantBytes }),
     },
   });
+  const facts = createFileFacts({ publicUrl });
   const receiving = createReceiving({
     ...{ database, blobs, store, ledger, quota, events, trace, clock, ids, maxFileBytes },
     folderGate: createFolderGate({ folders }),
-    facts: createFileFacts({ publicUrl }),
+    facts,
     allowedTypes: fileTypes,
   });
+  const acts = createFileActs({ store });
+  const trashStore = createTrashStore(database);
+  const blobRemoval = createBlobRemoval({ database, blobs, store: createBlobRemovalStore(database), clock, log });
+  const removal = createFileRemoval({ database, store: trashStore, blobRemoval, ledger, events, trace, facts, clock });
+  const trash = createTrash({ database, acts, store: trashStore, folders, removal, ledger, events, trace, facts, clock });
+  const { trashMs, retentionMs } = settings;
+  const retention = createFileRetention({ database, store: trashStore, removal, clock, log, trashMs, retentionMs });
+  const sweeper = createSweeper({ store: createSweepStore(database), blobs, clock, ids, log, isAlone });
+  identity.removeAlso(createOwnerRemoval({ database, store: trashStore, removal, trace }));
   const viewerOfUnlocked = createViewerOf(identity);
 
   const viewerOf: Files['viewerOf'] = (caller) => viewerOfUnlocked(caller);
   return {
     receiving,
-    acts: createFileActs({ store }),
+    acts,
+    trash,
     viewerOf,
     async senderOf(caller, { address, requestId }) {
       const since = clock.now();
       return { viewer: await viewerOf(caller), address, requestId, isStillLetIn: () => identity.judge(caller, since) !== undefined };
     },
     resourceOf: (row, baseUrl) => resourceOf(row, publicUrl ?? baseUrl),
-    startWorkers: () => [],
+    missingBytes: sweeper.missing,
+    startWorkers: () => [blobRemoval.startWorker(), retention.startWorker(), sweeper.startWorker()],
   };
 };
