@@ -2,6 +2,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import { fileRoutes } from './file-routes.ts';
 import type { Files } from './files.ts';
 import { folderRoutes } from './folder-routes.ts';
+import { trashRoutes } from './trash-routes.ts';
 import { uploadRoutes } from './upload-routes.ts';
 
 /** All routes of the module; to be registered without a prefix. */
@@ -11,4 +12,5 @@ export const filesRoutes =
     app.register(uploadRoutes(files), { prefix: '/v1/files' });
     app.register(fileRoutes(files), { prefix: '/v1/files' });
     app.register(folderRoutes(files), { prefix: '/v1/folders' });
+    app.register(trashRoutes(files), { prefix: '/v1/files' });
   };
