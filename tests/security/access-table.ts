@@ -96,6 +96,15 @@ export const accessOfRoutes: Readonly<Record<string, string>> = {
   'DELETE /v1/files/{id}': 'files:write',
   'POST /v1/files/{id}/restore': 'files:write',
 
+  'POST /v1/folders': 'files:write',
+  'GET /v1/folders': 'files:read',
+  'GET /v1/folders/{id}': 'files:read',
+  'PATCH /v1/folders/{id}': 'files:write',
+  'DELETE /v1/folders/{id}': 'files:write',
+  'PUT /v1/folders/{id}/lock': 'files:write',
+  'DELETE /v1/folders/{id}/lock': 'files:write',
+  'POST /v1/folders/{id}/unlock': 'files:read',
+
   'POST /v1/targets': 'targets:manage',
   'GET /v1/targets': 'targets:manage',
   'GET /v1/targets/{id}': 'targets:manage',

@@ -91,6 +91,10 @@ const makers: Readonly<Record<string, Make>> = {
     return { params: { id: body.items[0].id }, seenBy: 'owner' };
   },
   '/v1/files/{id}': makeFile,
+  '/v1/folders/{id}': async (server, owner) => {
+    const { id } = await create(server, owner, '/v1/folders', { name: next() });
+    return { params: { id }, seenBy: 'owner' };
+  },
   '/v1/deliveries/{id}': makeDelivery,
   '/v1/events/{id}': makeEvent,
   '/v1/trace/{id}': makeEvent,

@@ -15,8 +15,8 @@ import type { Actor } from './viewer.ts';
  * `not-found`, and `locked` where one of the folders is hidden from the viewer.
  *
  * A folder of usual size goes in one transaction. A huge one goes in steps, so that nobody waits long for the writer: what is in the trash
- * says so after each, and the folder is there until it is empty. Broken off in between it is whole again as a smaller folder, and
- * asking once more goes on.
+ * says so after each, and the folder is there until it is empty. If that is broken off, what is left is a folder as any other, and asking
+ * once more goes on.
  */
 export type RemoveFolder = (actor: Actor, id: string) => Promise<void>;
 
