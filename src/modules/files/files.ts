@@ -96,7 +96,7 @@ export const createFiles = ({ database, blobs, identity, events, trace, clock, i
   const removal = createFileRemoval({ database, store: trashStore, blobRemoval, ledger, events, trace, facts, clock });
   const trash = createTrash({ database, acts, store: trashStore, folders, removal, ledger, events, trace, facts, clock });
   const { trashMs, retentionMs } = settings;
-  const retention = createFileRetention({ database, store: trashStore, removal, clock, log, trashMs, retentionMs });
+  const retention = createFileRetention({ database, blobs, store: trashStore, removal, clock, log, trashMs, retentionMs });
   const sweeper = createSweeper({ store: createSweepStore(database), blobs, clock, ids, log, isAlone });
   identity.removeAlso(createOwnerRemoval({ database, store: trashStore, removal, trace }));
   const viewerOfUnlocked = createViewerOf(identity);
