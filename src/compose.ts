@@ -82,6 +82,7 @@ export const compose = async (
       clock,
       ids,
       log,
+      seal,
       settings,
     });
     const delivery = createDelivery({
@@ -157,6 +158,7 @@ export const compose = async (
         isStopping = true;
         await live.worker.stop();
         await closeRequests(app);
+        await files.close();
         await intake.close();
         await Promise.all(workers.map((worker) => worker.stop()));
         await delivery.close();

@@ -1,6 +1,11 @@
 import type { FastifyPluginAsync } from 'fastify';
+import { accessRoutes } from './access-routes.ts';
+import { contentRoutes } from './content-routes.ts';
 import { fileRoutes } from './file-routes.ts';
 import type { Files } from './files.ts';
+import { linkRoutes, signedRoutes } from './link-routes.ts';
+import { publicRoutes } from './public-routes.ts';
+import { thumbnailRoutes } from './thumbnail-routes.ts';
 import { uploadRoutes } from './upload-routes.ts';
 
 /** All routes of the module; to be registered without a prefix. */
@@ -9,4 +14,10 @@ export const filesRoutes =
   async (app) => {
     app.register(uploadRoutes(files), { prefix: '/v1/files' });
     app.register(fileRoutes(files), { prefix: '/v1/files' });
+    app.register(contentRoutes(files), { prefix: '/v1/files' });
+    app.register(linkRoutes(files), { prefix: '/v1/files' });
+    app.register(accessRoutes(files), { prefix: '/v1/files' });
+    app.register(thumbnailRoutes(files), { prefix: '/v1/files' });
+    app.register(signedRoutes(files), { prefix: '/l' });
+    app.register(publicRoutes(files), { prefix: '/p' });
   };

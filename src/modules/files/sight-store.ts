@@ -39,5 +39,14 @@ const hiddenFolders = (tenantId: string, unlocked: readonly string[]): RawBuilde
     select "id" from "hidden")`;
 
 /** Whether the folder that the column names hides what is in it; false where there is none. */
-export const isHidden = (column: 'files.folderId' | 'folders.id', { tenantId, unlocked }: Pick<Viewer, 'tenantId' | 'unlocked'>) =>
-  sql<number>`(${sql.ref(column)} is not null and ${sql.ref(column)} in ${hiddenFolders(tenantId, unlocked)})`;
+export const isHidden = (
+  column: 'files.folderId' | 'accesses.folderId' | 'folders.id',
+  { tenantId, unlocked }: Pick<Viewer, 'tenantId' | 'unlocked'>,
+) => sql<number>`(${sql.ref(column)} is not null and ${sql.ref(column)} in ${hiddenFolders(tenantId, unlocked)})`;
+
+/** Whether the file is in a locked folder or below one, whatever anybody has unlocked; asked of single files, from the folder upwards. */
+export const isUnderLock = sql<number>`("files"."folderId" is not null and exists (
+  with recursive "above" ("parentId", "lockHash") as (
+    select "parentId", "lockHash" from "folders" where "id" = "files"."folderId"
+    union all select "folders"."parentId", "folders"."lockHash" from "folders" join "above" on "folders"."id" = "above"."parentId")
+  select 1 from "above" where "lockHash" is not null))`;
