@@ -75,10 +75,56 @@ export interface EndedFileRow {
   endedAt: number;
 }
 
+/** One download: what was fetched, as it was then, by whom. */
+export interface AccessRow {
+  id: string;
+  tenantId: string;
+  /** Whose file it was. */
+  ownerId: string;
+  fileId: string;
+  /** Where the file was. */
+  folderId: string | null;
+  name: string;
+  /** The person (or service) who fetched it; null where nobody had to say who it is. */
+  personId: string | null;
+  how: 'content' | 'link' | 'share' | 'public';
+  /** Null once the account of who fetched it is deleted. */
+  address: string | null;
+  userAgent: string | null;
+  /** How many the answer had. */
+  bytes: number;
+  provider: string | null;
+  language: string | null;
+  rolesJson: string;
+  at: number;
+}
+
+/** An access, once for each audience that the file was meant for. */
+export interface AccessRoleRow {
+  ownerId: string;
+  role: string;
+  accessId: string;
+  tenantId: string;
+}
+
+/** What signs links to files during one period. */
+export interface LinkKeyRow {
+  /** Counted from 1970. */
+  period: number;
+  /** Sealed with the secret key. */
+  sealedKey: string;
+  createdAt: number;
+  /** No link that it signed is good after this. */
+  expiresAt: number;
+}
+
 export interface FileTables {
   files: FileRow;
   folders: FolderRow;
   fileUsage: FileUsageRow;
   blobRemovals: BlobRemovalRow;
   endedFiles: EndedFileRow;
+  accesses: AccessRow;
+  accessRoles: AccessRoleRow;
+  linkKeys: LinkKeyRow;
 }

@@ -1,7 +1,15 @@
 import type { Generated } from 'kysely';
 import type { FileTables } from './file-tables.ts';
 
-export type { BlobRemovalRow, EndedFileRow, FileRow, FileUsageRow, FolderRow } from './file-tables.ts';
+export type {
+  AccessRow,
+  BlobRemovalRow,
+  EndedFileRow,
+  FileRow,
+  FileUsageRow,
+  FolderRow,
+  LinkKeyRow,
+} from './file-tables.ts';
 
 // The schema on one screen. Times are milliseconds since 1970 (UTC), flags are 0 or 1, `…Json` columns hold JSON text.
 

@@ -18,6 +18,7 @@ export const idPrefixes = {
   file: 'file',
   folder: 'fold',
   share: 'shr',
+  access: 'acc',
   request: 'req',
 } as const;
 

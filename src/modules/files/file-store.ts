@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
-import type { Database, Statement } from '../../database/database.ts';
+import type { Database, Statement, Write } from '../../database/database.ts';
 import type { FileRow } from '../../database/tables.ts';
-import { slot, template } from '../../database/template.ts';
-import { isHidden, isReadableBy, isSeenBy } from './sight-store.ts';
+import { preparedRead, slot, template } from '../../database/template.ts';
+import { isHidden, isReadableBy, isSeenBy, isUnderLock } from './sight-store.ts';
 import type { Viewer } from './viewer.ts';
 
 /** A file as it is written; its place in the order of files comes with the row. */
@@ -14,7 +14,12 @@ export interface SeenFile extends NewFileRow {
   readonly isHidden: number;
   /** 1 where the viewer may have its bytes. */
   readonly isReadable: number;
+  /** 1 where its folder or one above has a lock, unlocked or not. */
+  readonly isUnderLock: number;
 }
+
+/** A row for somebody who shows a link and has not said who it is. */
+export type HeldFile = NewFileRow & Pick<SeenFile, 'isUnderLock'>;
 
 export const fileColumns = [
   'files.id',
@@ -73,11 +78,31 @@ export const createFileStore = ({ build, read }: Pick<Database, 'build' | 'read'
     }),
   );
 
+  const findHeldFile = preparedRead<{ id: string }, HeldFile>(
+    read,
+    build
+      .selectFrom('files')
+      .select(fileColumns)
+      .select(isUnderLock.as('isUnderLock'))
+      .where('files.id', '=', slot<string>('id'))
+      .where('files.state', '=', 'stored'),
+  );
+  const addDownloads = template<{ id: string; amount: number }>(
+    build
+      .updateTable('files')
+      .set((eb) => ({ downloads: eb('downloads', '+', slot<number>('amount')) }))
+      .where('id', '=', slot<string>('id')),
+  );
+
   const seen = (viewer: Viewer) =>
     read
       .selectFrom('files')
       .select(fileColumns)
-      .select([isHidden('files.folderId', viewer).as('isHidden'), sql<number>`${isReadableBy(viewer)}`.as('isReadable')])
+      .select([
+        isHidden('files.folderId', viewer).as('isHidden'),
+        sql<number>`${isReadableBy(viewer)}`.as('isReadable'),
+        isUnderLock.as('isUnderLock'),
+      ])
       .where(isSeenBy(viewer));
 
   return {
@@ -85,6 +110,14 @@ export const createFileStore = ({ build, read }: Pick<Database, 'build' | 'read'
 
     /** The file where the viewer may see its row. */
     findFile: (viewer: Viewer, id: string): Promise<SeenFile | undefined> => seen(viewer).where('files.id', '=', id).executeTakeFirst(),
+
+    /** A stored file, whoever's it is: for those who proved by a signature, or need not prove, that they may have it. */
+    async findHeldFile(id: string): Promise<HeldFile | undefined> {
+      return (await findHeldFile({ id }))[0];
+    },
+
+    /** How often files were fetched; nothing where one is gone. */
+    addDownloads: (list: readonly { id: string; amount: number }[]): Write => addDownloads.rows(list),
 
     /** The viewer's own newest stored file of that name (as compared). */
     findByName: (viewer: Viewer, nameKey: string): Promise<SeenFile | undefined> =>

@@ -1,7 +1,12 @@
 import type { FastifyPluginAsync } from 'fastify';
+import { accessRoutes } from './access-routes.ts';
+import { contentRoutes } from './content-routes.ts';
 import { fileRoutes } from './file-routes.ts';
 import type { Files } from './files.ts';
 import { folderRoutes } from './folder-routes.ts';
+import { linkRoutes, signedRoutes } from './link-routes.ts';
+import { publicRoutes } from './public-routes.ts';
+import { thumbnailRoutes } from './thumbnail-routes.ts';
 import { trashRoutes } from './trash-routes.ts';
 import { uploadRoutes } from './upload-routes.ts';
 
@@ -13,4 +18,10 @@ export const filesRoutes =
     app.register(fileRoutes(files), { prefix: '/v1/files' });
     app.register(folderRoutes(files), { prefix: '/v1/folders' });
     app.register(trashRoutes(files), { prefix: '/v1/files' });
+    app.register(contentRoutes(files), { prefix: '/v1/files' });
+    app.register(linkRoutes(files), { prefix: '/v1/files' });
+    app.register(accessRoutes(files), { prefix: '/v1/files' });
+    app.register(thumbnailRoutes(files), { prefix: '/v1/files' });
+    app.register(signedRoutes(files), { prefix: '/l' });
+    app.register(publicRoutes(files), { prefix: '/p' });
   };

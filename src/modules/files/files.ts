@@ -10,8 +10,11 @@ import type { Scanner } from '../../scan/scanner.ts';
 import type { Events } from '../events/events.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Trace } from '../trace/trace.ts';
+import { type AccessLog, createAccessLog } from './access-log.ts';
+import { createAccessStore } from './access-store.ts';
 import { createBlobRemoval } from './blob-removal.ts';
 import { createBlobRemovalStore } from './blob-removal-store.ts';
+import { createDownloads, type Downloads } from './downloads.ts';
 import { createFileActs, type FileActs } from './file-acts.ts';
 import { createFileFacts } from './file-facts.ts';
 import { createFileRemoval } from './file-removal.ts';
@@ -26,12 +29,18 @@ import { createFolderStore } from './folder-store.ts';
 import { createFolderTokens } from './folder-tokens.ts';
 import { createFolders, type Folders } from './folders.ts';
 import { createLedger } from './ledger-store.ts';
+import { createLinkKeyStore } from './link-key-store.ts';
+import { createLinkKeys } from './link-keys.ts';
+import { createLinks, type Links } from './links.ts';
 import { createOwnerRemoval } from './owner-removal.ts';
 import { createOwnerStore } from './owner-store.ts';
 import { createQuota } from './quota.ts';
 import { createReceiving, type Receiving, type Sender } from './receive-file.ts';
+import { type BytesOf, createBytesOf } from './serve-file.ts';
 import { createSweepStore } from './sweep-store.ts';
 import { createSweeper } from './sweeper.ts';
+import { createThumbnailMaker } from './thumbnail-maker.ts';
+import { createThumbnails, type Thumbnails } from './thumbnails.ts';
 import { createTrash, type Trash } from './trash.ts';
 import { createTrashStore } from './trash-store.ts';
 import { createUsageStore } from './usage-store.ts';
@@ -44,7 +53,7 @@ export interface FilesSettings {
   readonly quotaPersonBytes?: number | undefined;
   readonly quotaTenantBytes?: number | undefined;
   readonly trashMs: number;
-  /** How long traces are kept. */
+  /** How long traces are kept, and who fetched what. */
   readonly retentionMs: number;
   readonly linkTtlMs: number;
 }
@@ -80,12 +89,22 @@ export interface Files {
   resourceOf(row: NewFileRow, baseUrl: string | undefined): FileResource;
   /** Files whose bytes were not there when the sweeper last looked; undefined before it did. */
   missingBytes(): number | undefined;
+  /** A path of ours as the world reaches it. */
+  urlOf(path: string, baseUrl: string | undefined): string;
+  /** The bytes of a stored file, for who may have them. */
+  readonly bytesOf: BytesOf;
+  readonly links: Links;
+  readonly downloads: Downloads;
+  readonly accessLog: AccessLog;
+  readonly thumbnails: Thumbnails;
   startWorkers(): Worker[];
+  /** Writes down what was given out, and ends what makes thumbnails. Called when no request is under way. */
+  close(): Promise<void>;
 }
 
 export const createFiles = (needs: FilesNeeds): Files => {
   const { database, blobs, identity, trace, clock, ids, seal, log, isAlone, settings } = needs;
-  const { publicUrl, maxFileBytes, fileTypes, quotaPersonBytes, quotaTenantBytes, trashMs, retentionMs } = settings;
+  const { publicUrl, maxFileBytes, fileTypes, quotaPersonBytes, quotaTenantBytes, trashMs, retentionMs, linkTtlMs } = settings;
   const store = createFileStore(database);
   const folderStore = createFolderStore(database);
   const ledger = createLedger(database);
@@ -113,6 +132,13 @@ export const createFiles = (needs: FilesNeeds): Files => {
   const sweeper = createSweeper({ store: createSweepStore(database), blobs, clock, ids, log, isAlone });
   identity.removeAlso(createOwnerRemoval({ ...common, store: trashStore, removal }));
 
+  const accesses = createAccessStore(database);
+  const downloads = createDownloads({ ...common, store, accesses });
+  const linkKeys = createLinkKeyStore(database);
+  const accessLog = createAccessLog({ ...common, accesses, linkKeys, downloads, retentionMs });
+  identity.removeAlso(accessLog.removal);
+  const thumbnails = createThumbnails({ ...common, maker: createThumbnailMaker() });
+
   const viewerOfUnlocked = createViewerOf(identity);
   const viewerOf: Files['viewerOf'] = async (caller, folderToken) =>
     viewerOfUnlocked(caller, await tokens.foldersOf({ tenantId: caller.tenantId, ownerId: ownerOf(caller) }, folderToken));
@@ -134,7 +160,16 @@ export const createFiles = (needs: FilesNeeds): Files => {
       return { viewer, address, requestId, isStillLetIn: () => identity.judge(caller, since) !== undefined };
     },
     resourceOf: (row, baseUrl) => resourceOf(row, publicUrl ?? baseUrl),
+    urlOf: (path, baseUrl) => `${publicUrl ?? baseUrl ?? ''}${path}`,
+    bytesOf: createBytesOf({ ...common, store, downloads }),
+    links: createLinks({ store, keys: createLinkKeys({ store: linkKeys, seal, clock }), clock, linkTtlMs }),
+    downloads,
+    accessLog,
+    thumbnails,
     missingBytes: sweeper.missing,
-    startWorkers: () => [blobRemoval.startWorker(), retention.startWorker(), sweeper.startWorker()],
+    startWorkers: () => [blobRemoval.startWorker(), retention.startWorker(), sweeper.startWorker(), accessLog.startRetention()],
+    async close() {
+      await Promise.all([downloads.close(), thumbnails.close()]);
+    },
   };
 };
