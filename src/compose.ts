@@ -81,6 +81,7 @@ export const compose = async (
       trace,
       clock,
       ids,
+      seal,
       log,
       settings,
     });

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { fileRoutes } from './file-routes.ts';
 import type { Files } from './files.ts';
+import { folderRoutes } from './folder-routes.ts';
 import { uploadRoutes } from './upload-routes.ts';
 
 /** All routes of the module; to be registered without a prefix. */
@@ -9,4 +10,5 @@ export const filesRoutes =
   async (app) => {
     app.register(uploadRoutes(files), { prefix: '/v1/files' });
     app.register(fileRoutes(files), { prefix: '/v1/files' });
+    app.register(folderRoutes(files), { prefix: '/v1/folders' });
   };

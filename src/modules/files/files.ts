@@ -4,6 +4,7 @@ import type { Caller } from '../../foundation/caller.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import type { Ids } from '../../foundation/ids.ts';
 import type { Log } from '../../foundation/log.ts';
+import type { Seal } from '../../foundation/secret.ts';
 import type { Worker } from '../../foundation/work.ts';
 import type { Scanner } from '../../scan/scanner.ts';
 import type { Events } from '../events/events.ts';
@@ -14,12 +15,17 @@ import { createFileFacts } from './file-facts.ts';
 import { type FileResource, resourceOf } from './file-resource.ts';
 import { createFileStore, type NewFileRow } from './file-store.ts';
 import { createFolderGate } from './folder-gate.ts';
+import { createFolderLocks, type FolderLocks } from './folder-locks.ts';
+import { createRemoveFolder, type RemoveFolder } from './folder-removal.ts';
+import { createFolderRemovalStore } from './folder-removal-store.ts';
 import { createFolderStore } from './folder-store.ts';
+import { createFolderTokens } from './folder-tokens.ts';
+import { createFolders, type Folders } from './folders.ts';
 import { createLedger } from './ledger-store.ts';
 import { createQuota } from './quota.ts';
 import { createReceiving, type Receiving, type Sender } from './receive-file.ts';
 import { createUsageStore } from './usage-store.ts';
-import { createViewerOf, type Viewer } from './viewer.ts';
+import { createViewerOf, ownerOf, type Viewer } from './viewer.ts';
 
 export interface FilesSettings {
   readonly publicUrl?: string | undefined;
@@ -40,6 +46,7 @@ export interface FilesNeeds {
   readonly trace: Trace;
   readonly clock: Clock;
   readonly ids: Ids;
+  readonly seal: Seal;
   readonly log: Log;
   readonly settings: FilesSettings;
 }
@@ -48,19 +55,24 @@ export interface FilesNeeds {
 export interface Files {
   readonly receiving: Receiving;
   readonly acts: FileActs;
+  readonly folders: Folders;
+  readonly removeFolder: RemoveFolder;
+  readonly locks: FolderLocks;
   /** Whoever looks; `folderToken` is the header that opens locked folders. */
-  viewerOf(caller: Caller, folderToken?: string): Promise<Viewer>;
+  viewerOf(caller: Caller, folderToken?: string | string[]): Promise<Viewer>;
   senderOf(caller: Caller, origin: { address: string; requestId: string; folderToken?: string | string[] | undefined }): Promise<Sender>;
   /** A row as GET shows it, reached at that address. */
   resourceOf(row: NewFileRow, baseUrl: string | undefined): FileResource;
   startWorkers(): Worker[];
 }
 
-export const createFiles = ({ database, blobs, scanner, identity, events, trace, clock, ids, settings }: FilesNeeds): Files => {
+export const createFiles = ({ database, blobs, scanner, identity, events, trace, clock, ids, seal, settings }: FilesNeeds): Files => {
   const store = createFileStore(database);
   const folders = createFolderStore(database);
   const ledger = createLedger(database);
+  const tokens = createFolderTokens({ folders, seal, clock });
   const { publicUrl, maxFileBytes, fileTypes, quotaPersonBytes, quotaTenantBytes } = settings;
+  const facts = createFileFacts({ publicUrl });
   const quota = createQuota({
     usage: createUsageStore(database),
     quotasOf: identity.quotasOf,
@@ -72,19 +84,35 @@ export const createFiles = ({ database, blobs, scanner, identity, events, trace,
   const receiving = createReceiving({
     ...{ database, blobs, scanner, store, ledger, quota, events, trace, clock, ids, maxFileBytes },
     folderGate: createFolderGate({ folders }),
-    facts: createFileFacts({ publicUrl }),
+    facts,
     allowedTypes: fileTypes,
   });
   const viewerOfUnlocked = createViewerOf(identity);
 
-  const viewerOf: Files['viewerOf'] = (caller) => viewerOfUnlocked(caller);
+  const viewerOf: Files['viewerOf'] = async (caller, folderToken) =>
+    viewerOfUnlocked(caller, await tokens.foldersOf({ tenantId: caller.tenantId, ownerId: ownerOf(caller) }, folderToken));
   return {
     receiving,
     acts: createFileActs({ store }),
+    folders: createFolders({ database, store: folders, trace, clock, ids }),
+    removeFolder: createRemoveFolder({
+      ...{ database, ledger, facts, events, trace, clock, store: folders },
+      removalStore: createFolderRemovalStore(database),
+    }),
+    locks: createFolderLocks({
+      database,
+      store: folders,
+      tokens,
+      passwords: identity.passwords,
+      guessing: identity.guessing,
+      trace,
+      clock,
+    }),
     viewerOf,
-    async senderOf(caller, { address, requestId }) {
+    async senderOf(caller, { address, requestId, folderToken }) {
       const since = clock.now();
-      return { viewer: await viewerOf(caller), address, requestId, isStillLetIn: () => identity.judge(caller, since) !== undefined };
+      const viewer = await viewerOf(caller, folderToken);
+      return { viewer, address, requestId, isStillLetIn: () => identity.judge(caller, since) !== undefined };
     },
     resourceOf: (row, baseUrl) => resourceOf(row, publicUrl ?? baseUrl),
     startWorkers: () => [],
