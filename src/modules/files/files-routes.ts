@@ -2,6 +2,8 @@ import type { FastifyPluginAsync } from 'fastify';
 import { fileRoutes } from './file-routes.ts';
 import type { Files } from './files.ts';
 import { folderRoutes } from './folder-routes.ts';
+import { sharePageRoutes } from './shares/share-page-routes.ts';
+import { shareRoutes } from './shares/share-routes.ts';
 import { uploadRoutes } from './upload-routes.ts';
 
 /** All routes of the module; to be registered without a prefix. */
@@ -11,4 +13,6 @@ export const filesRoutes =
     app.register(uploadRoutes(files), { prefix: '/v1/files' });
     app.register(fileRoutes(files), { prefix: '/v1/files' });
     app.register(folderRoutes(files), { prefix: '/v1/folders' });
+    app.register(shareRoutes(files), { prefix: '/v1/shares' });
+    app.register(sharePageRoutes(files), { prefix: '/s' });
   };

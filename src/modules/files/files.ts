@@ -24,6 +24,12 @@ import { createFolders, type Folders } from './folders.ts';
 import { createLedger } from './ledger-store.ts';
 import { createQuota } from './quota.ts';
 import { createReceiving, type Receiving, type Sender } from './receive-file.ts';
+import { createFetches } from './shares/share-fetches.ts';
+import { createShareRemoval } from './shares/share-removal.ts';
+import { createShareStore } from './shares/share-store.ts';
+import { createShareTokens } from './shares/share-tokens.ts';
+import { createShareVisits, type ShareVisits } from './shares/share-visits.ts';
+import { createShares, type Shares } from './shares/shares.ts';
 import { createUsageStore } from './usage-store.ts';
 import { createViewerOf, ownerOf, type Viewer } from './viewer.ts';
 
@@ -58,6 +64,11 @@ export interface Files {
   readonly folders: Folders;
   readonly removeFolder: RemoveFolder;
   readonly locks: FolderLocks;
+  readonly shares: Shares;
+  readonly shareVisits: ShareVisits;
+  readonly blobs: BlobStore;
+  /** How the world reaches us; else as the request did. */
+  readonly publicUrl: string | undefined;
   /** Whoever looks; `folderToken` is the header that opens locked folders. */
   viewerOf(caller: Caller, folderToken?: string | string[]): Promise<Viewer>;
   senderOf(caller: Caller, origin: { address: string; requestId: string; folderToken?: string | string[] | undefined }): Promise<Sender>;
@@ -81,19 +92,28 @@ export const createFiles = ({ database, blobs, scanner, identity, events, trace,
       ...(quotaTenantBytes === undefined ? {} : { tenantBytes: quotaTenantBytes }),
     },
   });
+  const folderGate = createFolderGate({ folders });
+  const fileActs = createFileActs({ store });
   const receiving = createReceiving({
     ...{ database, blobs, scanner, store, ledger, quota, events, trace, clock, ids, maxFileBytes },
-    folderGate: createFolderGate({ folders }),
+    folderGate,
     facts,
     allowedTypes: fileTypes,
   });
+  const shareStore = createShareStore(database);
+  const shareVisits = createShareVisits({
+    ...{ database, events, trace, clock, store: shareStore, passwords: identity.passwords, guessing: identity.guessing },
+    tokens: createShareTokens({ seal, clock }),
+    fetches: createFetches({ events, trace, facts, clock }),
+  });
+  identity.removeAlso(createShareRemoval({ database, store: shareStore, trace }));
   const viewerOfUnlocked = createViewerOf(identity);
 
   const viewerOf: Files['viewerOf'] = async (caller, folderToken) =>
     viewerOfUnlocked(caller, await tokens.foldersOf({ tenantId: caller.tenantId, ownerId: ownerOf(caller) }, folderToken));
   return {
     receiving,
-    acts: createFileActs({ store }),
+    acts: fileActs,
     folders: createFolders({ database, store: folders, trace, clock, ids }),
     removeFolder: createRemoveFolder({
       ...{ database, ledger, facts, events, trace, clock, store: folders },
@@ -108,6 +128,14 @@ export const createFiles = ({ database, blobs, scanner, identity, events, trace,
       trace,
       clock,
     }),
+    shares: createShares({
+      ...{ database, fileActs, folderGate, events, trace, clock, ids },
+      store: shareStore,
+      passwords: identity.passwords,
+    }),
+    shareVisits,
+    blobs,
+    publicUrl,
     viewerOf,
     async senderOf(caller, { address, requestId, folderToken }) {
       const since = clock.now();
