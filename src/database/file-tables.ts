@@ -61,10 +61,18 @@ export interface FileUsageRow {
   bytes: number;
 }
 
-/** Bytes whose row is gone and that are still to be removed. */
+/** Bytes whose row is gone and that are to be removed, from `dueAt` on. */
 export interface BlobRemovalRow {
   blobKey: string;
-  orderedAt: number;
+  dueAt: number;
+}
+
+/** A file that is gone for good; its trace is still there. */
+export interface EndedFileRow {
+  id: string;
+  tenantId: string;
+  ownerId: string;
+  endedAt: number;
 }
 
 export interface FileTables {
@@ -72,4 +80,5 @@ export interface FileTables {
   folders: FolderRow;
   fileUsage: FileUsageRow;
   blobRemovals: BlobRemovalRow;
+  endedFiles: EndedFileRow;
 }

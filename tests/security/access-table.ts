@@ -93,6 +93,8 @@ export const accessOfRoutes: Readonly<Record<string, string>> = {
 
   'POST /v1/files': 'files:write',
   'GET /v1/files/{id}': 'files:read',
+  'DELETE /v1/files/{id}': 'files:write',
+  'POST /v1/files/{id}/restore': 'files:write',
 
   'POST /v1/folders': 'files:write',
   'GET /v1/folders': 'files:read',

@@ -99,6 +99,10 @@ const makers: Readonly<Record<string, Make>> = {
   '/v1/files/{id}': makeFile,
   '/v1/shares/{': makeShare,
   '/s/{token}': makeShare,
+  '/v1/folders/{id}': async (server, owner) => {
+    const { id } = await create(server, owner, '/v1/folders', { name: next() });
+    return { params: { id }, seenBy: 'owner' };
+  },
   '/v1/deliveries/{id}': makeDelivery,
   '/v1/events/{id}': makeEvent,
   '/v1/trace/{id}': makeEvent,

@@ -4,6 +4,7 @@ import type { Files } from './files.ts';
 import { folderRoutes } from './folder-routes.ts';
 import { sharePageRoutes } from './shares/share-page-routes.ts';
 import { shareRoutes } from './shares/share-routes.ts';
+import { trashRoutes } from './trash-routes.ts';
 import { uploadRoutes } from './upload-routes.ts';
 
 /** All routes of the module; to be registered without a prefix. */
@@ -15,4 +16,5 @@ export const filesRoutes =
     app.register(folderRoutes(files), { prefix: '/v1/folders' });
     app.register(shareRoutes(files), { prefix: '/v1/shares' });
     app.register(sharePageRoutes(files), { prefix: '/s' });
+    app.register(trashRoutes(files), { prefix: '/v1/files' });
   };

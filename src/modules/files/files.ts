@@ -10,9 +10,13 @@ import type { Scanner } from '../../scan/scanner.ts';
 import type { Events } from '../events/events.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Trace } from '../trace/trace.ts';
+import { createBlobRemoval } from './blob-removal.ts';
+import { createBlobRemovalStore } from './blob-removal-store.ts';
 import { createFileActs, type FileActs } from './file-acts.ts';
 import { createFileFacts } from './file-facts.ts';
+import { createFileRemoval } from './file-removal.ts';
 import { type FileResource, resourceOf } from './file-resource.ts';
+import { createFileRetention } from './file-retention.ts';
 import { createFileStore, type NewFileRow } from './file-store.ts';
 import { createFolderGate } from './folder-gate.ts';
 import { createFolderLocks, type FolderLocks } from './folder-locks.ts';
@@ -22,14 +26,17 @@ import { createFolderStore } from './folder-store.ts';
 import { createFolderTokens } from './folder-tokens.ts';
 import { createFolders, type Folders } from './folders.ts';
 import { createLedger } from './ledger-store.ts';
+import { createOwnerRemoval } from './owner-removal.ts';
+import { createOwnerStore } from './owner-store.ts';
 import { createQuota } from './quota.ts';
 import { createReceiving, type Receiving, type Sender } from './receive-file.ts';
-import { createFetches } from './shares/share-fetches.ts';
-import { createShareRemoval } from './shares/share-removal.ts';
-import { createShareStore } from './shares/share-store.ts';
-import { createShareTokens } from './shares/share-tokens.ts';
-import { createShareVisits, type ShareVisits } from './shares/share-visits.ts';
-import { createShares, type Shares } from './shares/shares.ts';
+import type { ShareVisits } from './shares/share-visits.ts';
+import type { Shares } from './shares/shares.ts';
+import { createSharing } from './shares/sharing.ts';
+import { createSweepStore } from './sweep-store.ts';
+import { createSweeper } from './sweeper.ts';
+import { createTrash, type Trash } from './trash.ts';
+import { createTrashStore } from './trash-store.ts';
 import { createUsageStore } from './usage-store.ts';
 import { createViewerOf, ownerOf, type Viewer } from './viewer.ts';
 
@@ -40,6 +47,8 @@ export interface FilesSettings {
   readonly quotaPersonBytes?: number | undefined;
   readonly quotaTenantBytes?: number | undefined;
   readonly trashMs: number;
+  /** How long traces are kept. */
+  readonly retentionMs: number;
   readonly linkTtlMs: number;
 }
 
@@ -54,6 +63,8 @@ export interface FilesNeeds {
   readonly ids: Ids;
   readonly seal: Seal;
   readonly log: Log;
+  /** Whether no other process takes in files on the same data. */
+  readonly isAlone: boolean;
   readonly settings: FilesSettings;
 }
 
@@ -64,25 +75,29 @@ export interface Files {
   readonly folders: Folders;
   readonly removeFolder: RemoveFolder;
   readonly locks: FolderLocks;
+  readonly trash: Trash;
   readonly shares: Shares;
   readonly shareVisits: ShareVisits;
   readonly blobs: BlobStore;
-  /** How the world reaches us; else as the request did. */
+  /** How the world reaches us; where it is not told, as the request did. */
   readonly publicUrl: string | undefined;
   /** Whoever looks; `folderToken` is the header that opens locked folders. */
   viewerOf(caller: Caller, folderToken?: string | string[]): Promise<Viewer>;
   senderOf(caller: Caller, origin: { address: string; requestId: string; folderToken?: string | string[] | undefined }): Promise<Sender>;
   /** A row as GET shows it, reached at that address. */
   resourceOf(row: NewFileRow, baseUrl: string | undefined): FileResource;
+  /** Files whose bytes were not there when the sweeper last looked; undefined before it did. */
+  missingBytes(): number | undefined;
   startWorkers(): Worker[];
 }
 
-export const createFiles = ({ database, blobs, scanner, identity, events, trace, clock, ids, seal, settings }: FilesNeeds): Files => {
+export const createFiles = (needs: FilesNeeds): Files => {
+  const { database, blobs, identity, trace, clock, ids, seal, log, isAlone, settings } = needs;
+  const { publicUrl, maxFileBytes, fileTypes, quotaPersonBytes, quotaTenantBytes, trashMs, retentionMs } = settings;
   const store = createFileStore(database);
-  const folders = createFolderStore(database);
+  const folderStore = createFolderStore(database);
   const ledger = createLedger(database);
-  const tokens = createFolderTokens({ folders, seal, clock });
-  const { publicUrl, maxFileBytes, fileTypes, quotaPersonBytes, quotaTenantBytes } = settings;
+  const tokens = createFolderTokens({ folders: folderStore, seal, clock });
   const facts = createFileFacts({ publicUrl });
   const quota = createQuota({
     usage: createUsageStore(database),
@@ -92,50 +107,44 @@ export const createFiles = ({ database, blobs, scanner, identity, events, trace,
       ...(quotaTenantBytes === undefined ? {} : { tenantBytes: quotaTenantBytes }),
     },
   });
-  const folderGate = createFolderGate({ folders });
-  const fileActs = createFileActs({ store });
-  const receiving = createReceiving({
-    ...{ database, blobs, scanner, store, ledger, quota, events, trace, clock, ids, maxFileBytes },
-    folderGate,
-    facts,
-    allowedTypes: fileTypes,
-  });
-  const shareStore = createShareStore(database);
-  const shareVisits = createShareVisits({
-    ...{ database, events, trace, clock, store: shareStore, passwords: identity.passwords, guessing: identity.guessing },
-    tokens: createShareTokens({ seal, clock }),
-    fetches: createFetches({ events, trace, facts, clock }),
-  });
-  identity.removeAlso(createShareRemoval({ database, store: shareStore, trace }));
-  const viewerOfUnlocked = createViewerOf(identity);
+  const folderGate = createFolderGate({ folders: folderStore });
+  /** What nearly every act needs; each takes what it names. */
+  const common = { ...needs, ledger, facts, quota, folderGate };
 
+  const receiving = createReceiving({ ...common, store, maxFileBytes, allowedTypes: fileTypes });
+  const acts = createFileActs({ store });
+  const trashStore = createTrashStore(database);
+  const blobRemoval = createBlobRemoval({ database, blobs, store: createBlobRemovalStore(database), clock, log });
+  const sharing = createSharing({ ...common, acts });
+  const alsoRemoves = [(fileId: string) => sharing.endSharesOf({ fileIds: [fileId] })];
+  const removal = createFileRemoval({ ...common, store: trashStore, blobRemoval, alsoRemoves });
+  const trash = createTrash({ ...common, acts, store: trashStore, folders: folderStore, removal });
+  const retention = createFileRetention({ ...common, store: trashStore, removal, trashMs, retentionMs });
+  const sweeper = createSweeper({ store: createSweepStore(database), blobs, clock, ids, log, isAlone });
+  identity.removeAlso(sharing.removal);
+  identity.removeAlso(createOwnerRemoval({ ...common, store: trashStore, removal }));
+
+  const viewerOfUnlocked = createViewerOf(identity);
   const viewerOf: Files['viewerOf'] = async (caller, folderToken) =>
     viewerOfUnlocked(caller, await tokens.foldersOf({ tenantId: caller.tenantId, ownerId: ownerOf(caller) }, folderToken));
+  const owners = createOwnerStore(database);
+  trace.askOwnersOf('file', async (caller, ids, folderToken) => owners.ownersOfFiles(await viewerOf(caller, folderToken), ids));
+  trace.askOwnersOf('folder', async (caller, ids, folderToken) => owners.ownersOfFolders(await viewerOf(caller, folderToken), ids));
+
   return {
     receiving,
-    acts: fileActs,
-    folders: createFolders({ database, store: folders, trace, clock, ids }),
-    removeFolder: createRemoveFolder({
-      ...{ database, ledger, facts, events, trace, clock, store: folders },
-      removalStore: createFolderRemovalStore(database),
-    }),
-    locks: createFolderLocks({
-      database,
-      store: folders,
-      tokens,
-      passwords: identity.passwords,
-      guessing: identity.guessing,
-      trace,
-      clock,
-    }),
-    shares: createShares({
-      ...{ database, fileActs, folderGate, events, trace, clock, ids },
-      store: shareStore,
-      passwords: identity.passwords,
-    }),
-    shareVisits,
+    acts,
+    trash,
+    shares: sharing.shares,
+    shareVisits: sharing.shareVisits,
     blobs,
     publicUrl,
+    folders: createFolders({ ...common, store: folderStore }),
+    removeFolder: createRemoveFolder({
+      ...{ ...common, store: folderStore, removalStore: createFolderRemovalStore(database) },
+      alsoRemoves: [(folderIds) => sharing.endSharesOf({ folderIds })],
+    }),
+    locks: createFolderLocks({ ...common, ...identity, store: folderStore, tokens }),
     viewerOf,
     async senderOf(caller, { address, requestId, folderToken }) {
       const since = clock.now();
@@ -143,6 +152,7 @@ export const createFiles = ({ database, blobs, scanner, identity, events, trace,
       return { viewer, address, requestId, isStillLetIn: () => identity.judge(caller, since) !== undefined };
     },
     resourceOf: (row, baseUrl) => resourceOf(row, publicUrl ?? baseUrl),
-    startWorkers: () => [],
+    missingBytes: sweeper.missing,
+    startWorkers: () => [blobRemoval.startWorker(), retention.startWorker(), sweeper.startWorker()],
   };
 };

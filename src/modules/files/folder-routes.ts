@@ -81,7 +81,7 @@ export const folderRoutes =
             { name: NameIn, parentId: Type.Optional(ParentIn) },
             { additionalProperties: false, examples: [{ name: 'Holidays' }] },
           ),
-          response: { 201: FolderOut, ...refusals(404, 'conflict', 'locked') },
+          response: { 201: FolderOut, ...refusals('bad-request', 404, 'conflict', 'locked') },
         },
       },
       async (request, reply) => {
@@ -142,7 +142,7 @@ export const folderRoutes =
             { name: Type.Optional(NameIn), parentId: Type.Optional(ParentIn) },
             { additionalProperties: false, examples: [{ name: 'Holidays by the sea' }] },
           ),
-          response: { 200: FolderOut, ...refusals(404, 'conflict', 'locked') },
+          response: { 200: FolderOut, ...refusals('bad-request', 404, 'conflict', 'locked') },
         },
       },
       async (request, reply) => reply.send(await folders.change(await actorOf(request), request.params.id, request.body)),

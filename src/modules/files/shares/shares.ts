@@ -41,7 +41,7 @@ export interface Shares {
 export const createShares = ({
   database,
   store,
-  fileActs,
+  acts,
   folderGate,
   passwords,
   events,
@@ -51,7 +51,7 @@ export const createShares = ({
 }: {
   database: Pick<Database, 'write'>;
   store: ShareStore;
-  fileActs: Pick<FileActs, 'get'>;
+  acts: Pick<FileActs, 'get'>;
   folderGate: FolderGate;
   passwords: Pick<Passwords, 'hash'>;
   events: Pick<Events, 'append' | 'announce'>;
@@ -62,7 +62,7 @@ export const createShares = ({
   /** The writes that refuse the act where what is shared goes meanwhile. */
   const holdShared = async (viewer: Viewer, { fileId, folderId }: ShareWanted): Promise<readonly Write[]> => {
     if (fileId === undefined) return (await folderGate.open(viewer, folderId)).writes;
-    const file = await fileActs.get(viewer, fileId);
+    const file = await acts.get(viewer, fileId);
     if (file.ownerId !== viewer.ownerId) throw new Problem('not-allowed', 'Only its owner shares a file.');
     if (file.state !== 'stored') throw notStored();
     return [store.holdFile(file)];
