@@ -130,6 +130,7 @@ export const createFiles = (needs: FilesNeeds): Files => {
   const owners = createOwnerStore(database);
   trace.askOwnersOf('file', async (caller, ids, folderToken) => owners.ownersOfFiles(await viewerOf(caller, folderToken), ids));
   trace.askOwnersOf('folder', async (caller, ids, folderToken) => owners.ownersOfFolders(await viewerOf(caller, folderToken), ids));
+  trace.askOwnersOf('share', async (caller, ids, folderToken) => owners.ownersOfShares(await viewerOf(caller, folderToken), ids));
 
   return {
     receiving,

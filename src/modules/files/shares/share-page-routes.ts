@@ -4,7 +4,6 @@ import { Type } from 'typebox';
 import { Problem } from '../../../foundation/problem.ts';
 import { formMediaType, readForm } from '../../../http/form-body.ts';
 import { problemHeaders } from '../../../http/problem-reply.ts';
-import { limitReply } from '../../../http/rate-limit.ts';
 import { sendHtml } from '../../../http/security-headers.ts';
 import type { Files } from '../files.ts';
 import { type SharePage, sharePage, sharePagePolicy } from './share-page.ts';
@@ -57,7 +56,7 @@ export const sharePageRoutes =
         const { token } = request.params;
         const password = (await readForm(request)).get('password') ?? undefined;
         try {
-          const share = await shareVisits.open(token, password, visitorOf(request), (decision) => limitReply(reply, decision));
+          const share = await shareVisits.open(token, password, visitorOf(request), () => undefined);
           return sendSharePage(reply, { state: 'open', token, share });
         } catch (error) {
           return sendRefusal(reply, error);

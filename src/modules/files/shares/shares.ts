@@ -98,7 +98,7 @@ export const createShares = ({
           store.insertShare(share),
           ...events.append([factOfShare('share.created', share, { at, who: viewer.callerId })]),
           ...trace.entries([
-            entryOf(actor, 'share', id, { what: 'shared', at, place: actor.address, detail }),
+            entryOf(actor, 'share', id, { what: 'created', at, place: actor.address, detail }),
             entryOf(actor, kind, subject, { what: 'shared', at, place: actor.address, detail: { share: id } }),
           ]),
         ]);
