@@ -105,6 +105,15 @@ export const accessOfRoutes: Readonly<Record<string, string>> = {
   'DELETE /v1/folders/{id}/lock': 'files:write',
   'POST /v1/folders/{id}/unlock': 'files:read',
 
+  'POST /v1/shares': 'files:write',
+  'GET /v1/shares': 'files:read',
+  'GET /v1/shares/{id}': 'files:read',
+  'DELETE /v1/shares/{id}': 'files:write',
+  'POST /v1/shares/{token}/open': 'public',
+  'GET /v1/shares/{token}/files/{fileId}/content': 'public',
+  'GET /s/{token}': 'public',
+  'POST /s/{token}': 'public',
+
   'POST /v1/targets': 'targets:manage',
   'GET /v1/targets': 'targets:manage',
   'GET /v1/targets/{id}': 'targets:manage',

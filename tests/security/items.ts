@@ -63,6 +63,12 @@ const makeFile: Make = async (server, owner) => {
   return { params: { id: answer.body.id }, seenBy: 'admins' };
 };
 
+const makeShare: Make = async (server, owner) => {
+  const { params } = await makeFile(server, owner);
+  const { id, url } = await create(server, owner, '/v1/shares', { fileId: params.id });
+  return { params: { id, token: url.slice(url.lastIndexOf('/') + 1), fileId: params.id ?? '' }, seenBy: 'owner' };
+};
+
 /** How to make what a path names; the longest beginning of the path counts. A new route with a parameter needs a line here. */
 const makers: Readonly<Record<string, Make>> = {
   '/v1/services/{id}': async (server, owner) => {
@@ -91,6 +97,8 @@ const makers: Readonly<Record<string, Make>> = {
     return { params: { id: body.items[0].id }, seenBy: 'owner' };
   },
   '/v1/files/{id}': makeFile,
+  '/v1/shares/{': makeShare,
+  '/s/{token}': makeShare,
   '/v1/folders/{id}': async (server, owner) => {
     const { id } = await create(server, owner, '/v1/folders', { name: next() });
     return { params: { id }, seenBy: 'owner' };

@@ -6,6 +6,8 @@ import type { Files } from './files.ts';
 import { folderRoutes } from './folder-routes.ts';
 import { linkRoutes, signedRoutes } from './link-routes.ts';
 import { publicRoutes } from './public-routes.ts';
+import { sharePageRoutes } from './shares/share-page-routes.ts';
+import { shareRoutes } from './shares/share-routes.ts';
 import { thumbnailRoutes } from './thumbnail-routes.ts';
 import { trashRoutes } from './trash-routes.ts';
 import { uploadRoutes } from './upload-routes.ts';
@@ -17,6 +19,8 @@ export const filesRoutes =
     app.register(uploadRoutes(files), { prefix: '/v1/files' });
     app.register(fileRoutes(files), { prefix: '/v1/files' });
     app.register(folderRoutes(files), { prefix: '/v1/folders' });
+    app.register(shareRoutes(files), { prefix: '/v1/shares' });
+    app.register(sharePageRoutes(files), { prefix: '/s' });
     app.register(trashRoutes(files), { prefix: '/v1/files' });
     app.register(contentRoutes(files), { prefix: '/v1/files' });
     app.register(linkRoutes(files), { prefix: '/v1/files' });

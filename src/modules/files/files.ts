@@ -37,6 +37,9 @@ import { createOwnerStore } from './owner-store.ts';
 import { createQuota } from './quota.ts';
 import { createReceiving, type Receiving, type Sender } from './receive-file.ts';
 import { type BytesOf, createBytesOf } from './serve-file.ts';
+import type { ShareVisits } from './shares/share-visits.ts';
+import type { Shares } from './shares/shares.ts';
+import { createSharing } from './shares/sharing.ts';
 import { createSweepStore } from './sweep-store.ts';
 import { createSweeper } from './sweeper.ts';
 import { createThumbnailMaker } from './thumbnail-maker.ts';
@@ -82,6 +85,11 @@ export interface Files {
   readonly removeFolder: RemoveFolder;
   readonly locks: FolderLocks;
   readonly trash: Trash;
+  readonly shares: Shares;
+  readonly shareVisits: ShareVisits;
+  readonly blobs: BlobStore;
+  /** How the world reaches us; where it is not told, as the request did. */
+  readonly publicUrl: string | undefined;
   /** Whoever looks; `folderToken` is the header that opens locked folders. */
   viewerOf(caller: Caller, folderToken?: string | string[]): Promise<Viewer>;
   senderOf(caller: Caller, origin: { address: string; requestId: string; folderToken?: string | string[] | undefined }): Promise<Sender>;
@@ -126,10 +134,13 @@ export const createFiles = (needs: FilesNeeds): Files => {
   const acts = createFileActs({ store });
   const trashStore = createTrashStore(database);
   const blobRemoval = createBlobRemoval({ database, blobs, store: createBlobRemovalStore(database), clock, log });
-  const removal = createFileRemoval({ ...common, store: trashStore, blobRemoval });
+  const sharing = createSharing({ ...common, acts });
+  const alsoRemoves = [(fileId: string) => sharing.endSharesOf({ fileIds: [fileId] })];
+  const removal = createFileRemoval({ ...common, store: trashStore, blobRemoval, alsoRemoves });
   const trash = createTrash({ ...common, acts, store: trashStore, folders: folderStore, removal });
   const retention = createFileRetention({ ...common, store: trashStore, removal, trashMs, retentionMs });
   const sweeper = createSweeper({ store: createSweepStore(database), blobs, clock, ids, log, isAlone });
+  identity.removeAlso(sharing.removal);
   identity.removeAlso(createOwnerRemoval({ ...common, store: trashStore, removal }));
 
   const accesses = createAccessStore(database);
@@ -145,13 +156,21 @@ export const createFiles = (needs: FilesNeeds): Files => {
   const owners = createOwnerStore(database);
   trace.askOwnersOf('file', async (caller, ids, folderToken) => owners.ownersOfFiles(await viewerOf(caller, folderToken), ids));
   trace.askOwnersOf('folder', async (caller, ids, folderToken) => owners.ownersOfFolders(await viewerOf(caller, folderToken), ids));
+  trace.askOwnersOf('share', async (caller, ids, folderToken) => owners.ownersOfShares(await viewerOf(caller, folderToken), ids));
 
   return {
     receiving,
     acts,
     trash,
+    shares: sharing.shares,
+    shareVisits: sharing.shareVisits,
+    blobs,
+    publicUrl,
     folders: createFolders({ ...common, store: folderStore }),
-    removeFolder: createRemoveFolder({ ...common, store: folderStore, removalStore: createFolderRemovalStore(database) }),
+    removeFolder: createRemoveFolder({
+      ...{ ...common, store: folderStore, removalStore: createFolderRemovalStore(database) },
+      alsoRemoves: [(folderIds) => sharing.endSharesOf({ folderIds })],
+    }),
     locks: createFolderLocks({ ...common, ...identity, store: folderStore, tokens }),
     viewerOf,
     async senderOf(caller, { address, requestId, folderToken }) {
