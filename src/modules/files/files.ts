@@ -87,9 +87,6 @@ export interface Files {
   readonly trash: Trash;
   readonly shares: Shares;
   readonly shareVisits: ShareVisits;
-  readonly blobs: BlobStore;
-  /** How the world reaches us; where it is not told, as the request did. */
-  readonly publicUrl: string | undefined;
   /** Whoever looks; `folderToken` is the header that opens locked folders. */
   viewerOf(caller: Caller, folderToken?: string | string[]): Promise<Viewer>;
   senderOf(caller: Caller, origin: { address: string; requestId: string; folderToken?: string | string[] | undefined }): Promise<Sender>;
@@ -134,7 +131,9 @@ export const createFiles = (needs: FilesNeeds): Files => {
   const acts = createFileActs({ store });
   const trashStore = createTrashStore(database);
   const blobRemoval = createBlobRemoval({ database, blobs, store: createBlobRemovalStore(database), clock, log });
-  const sharing = createSharing({ ...common, acts });
+  const accesses = createAccessStore(database);
+  const downloads = createDownloads({ ...common, store, accesses });
+  const sharing = createSharing({ ...common, acts, downloads });
   const alsoRemoves = [(fileId: string) => sharing.endSharesOf({ fileIds: [fileId] })];
   const removal = createFileRemoval({ ...common, store: trashStore, blobRemoval, alsoRemoves });
   const trash = createTrash({ ...common, acts, store: trashStore, folders: folderStore, removal });
@@ -143,8 +142,6 @@ export const createFiles = (needs: FilesNeeds): Files => {
   identity.removeAlso(sharing.removal);
   identity.removeAlso(createOwnerRemoval({ ...common, store: trashStore, removal }));
 
-  const accesses = createAccessStore(database);
-  const downloads = createDownloads({ ...common, store, accesses });
   const linkKeys = createLinkKeyStore(database);
   const accessLog = createAccessLog({ ...common, accesses, linkKeys, downloads, retentionMs });
   identity.removeAlso(accessLog.removal);
@@ -164,8 +161,6 @@ export const createFiles = (needs: FilesNeeds): Files => {
     trash,
     shares: sharing.shares,
     shareVisits: sharing.shareVisits,
-    blobs,
-    publicUrl,
     folders: createFolders({ ...common, store: folderStore }),
     removeFolder: createRemoveFolder({
       ...{ ...common, store: folderStore, removalStore: createFolderRemovalStore(database) },
