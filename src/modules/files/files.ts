@@ -56,7 +56,7 @@ export interface Files {
   startWorkers(): Worker[];
 }
 
-export const createFiles = ({ database, blobs, scanner, identity, events, trace, clock, ids, settings }: FilesNeeds): Files => {
+export const createFiles = ({ database, blobs, scanner, identity, events, trace, clock, ids, log, settings }: FilesNeeds): Files => {
   const store = createFileStore(database);
   const folders = createFolderStore(database);
   const ledger = createLedger(database);
@@ -70,7 +70,7 @@ export const createFiles = ({ database, blobs, scanner, identity, events, trace,
     },
   });
   const receiving = createReceiving({
-    ...{ database, blobs, scanner, store, ledger, quota, events, trace, clock, ids, maxFileBytes },
+    ...{ database, blobs, scanner, store, ledger, quota, events, trace, clock, ids, log, maxFileBytes },
     folderGate: createFolderGate({ folders }),
     facts: createFileFacts({ publicUrl }),
     allowedTypes: fileTypes,

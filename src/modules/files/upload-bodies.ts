@@ -1,0 +1,106 @@
+import type { FastifyRequest } from 'fastify';
+import { Problem } from '../../foundation/problem.ts';
+import { type MultipartRules, readMultipart } from '../../http/multipart-body.ts';
+import { digestOf } from '../../http/repr-digest.ts';
+import { bodyStream, wholeBody } from '../../http/stream-body.ts';
+import { type FileFields, fieldNames, mostRoles, readFields } from './file-fields.ts';
+import type { KeptBytes, Receiving, Sender } from './receive-file.ts';
+
+// The two forms in which a file comes in one request: as the body itself, or as a part of a form.
+
+/** What came; the bytes are durable, and are to be kept or dropped. */
+export interface TakenUpload {
+  readonly bytes: KeptBytes;
+  readonly fields: FileFields;
+}
+
+type Texts = readonly (readonly [string, string | readonly string[]])[];
+
+type TakeUpload = (
+  request: FastifyRequest,
+  query: Texts,
+  receiving: Pick<Receiving, 'takeBytes' | 'drop'>,
+  sender: Sender,
+) => Promise<TakenUpload>;
+
+const lengthOf = ({ headers }: FastifyRequest): number => Number(headers['content-length'] ?? 0);
+
+/** The body is the bytes, the fields stand in the query. */
+export const takeRaw: TakeUpload = async (request, query, receiving, sender) => {
+  const { 'content-encoding': encoding } = request.headers;
+  if (encoding !== undefined && encoding !== 'identity') {
+    throw new Problem('unsupported-type', 'Bodies are taken as they are: without Content-Encoding.');
+  }
+  const fields = readFields(query, 'query');
+  const digests = [digestOf(request.headers, 'repr-digest'), digestOf(request.headers, 'content-digest')];
+  const [sha256, other = sha256] = digests.filter((digest) => digest !== undefined);
+  if (other !== sha256) throw new Problem('digest-mismatch', 'Repr-Digest and Content-Digest do not name the same bytes.');
+  const bytes = await receiving.takeBytes(sender, {
+    body: wholeBody(request) ?? bodyStream(request),
+    declaredType: request.mediaType,
+    declaredBytes: lengthOf(request),
+    sha256,
+    folderId: fields.folderId,
+  });
+  return { bytes, fields };
+};
+
+const fileField = 'file';
+const maxFieldBytes = 16 * 1024;
+const maxFields = fieldNames.length + mostRoles;
+
+const formRules: MultipartRules = { fields: fieldNames, repeatable: ['roles'], fileField, maxFieldBytes, maxFields };
+
+/** More than what a form can have around its file: each field of its greatest length, with headers of theirs. */
+const aroundFileBytes = (maxFields + 2) * (maxFieldBytes + 20 * 1024);
+
+const inBothPlaces = (name: string): Problem => {
+  const why = 'stands in the query and in the form';
+  return new Problem('bad-request', `The field ${name} ${why}.`, { errors: [{ in: 'query', at: `/${name}`, why }] });
+};
+
+/** Part `file`, and the other fields before or behind it, or in the query. A name among the fields comes before that of the part. */
+export const takeForm: TakeUpload = async (request, query, receiving, sender) => {
+  for (const header of ['repr-digest', 'content-digest'] as const) {
+    // It would be that of the whole form, which nobody keeps: better refused than not checked.
+    if (request.headers[header] !== undefined) throw digestOfForm(header);
+  }
+  const fieldsIn = (form: ReadonlyMap<string, readonly string[]>): FileFields => {
+    const [twice] = query.filter(([name]) => form.has(name));
+    if (twice !== undefined) throw inBothPlaces(twice[0]);
+    return { ...readFields(query, 'query'), ...readFields(form, 'body') };
+  };
+  /** The fields, and the part's own name where they have none. */
+  const named = (form: ReadonlyMap<string, readonly string[]>, filename: string | undefined): FileFields => {
+    const fields = fieldsIn(form);
+    return fields.name !== undefined || filename === undefined ? fields : { ...readFields([['name', filename]], 'body'), ...fields };
+  };
+  let filename: string | undefined;
+  const { fields, file } = await readMultipart<KeptBytes>(request, formRules, {
+    async take({ name, type, body }, before) {
+      filename = name;
+      const { folderId } = fieldsIn(before);
+      const declaredBytes = lengthOf(request) - aroundFileBytes;
+      return await receiving.takeBytes(sender, { body, declaredType: type, declaredBytes, folderId });
+    },
+    drop: receiving.drop,
+  });
+  if (file === undefined) {
+    throw new Problem('bad-request', `The form has no part \`${fileField}\`.`, {
+      errors: [{ in: 'body', at: `/${fileField}`, why: 'is missing' }],
+    });
+  }
+  try {
+    return { bytes: file.taken, fields: named(fields, filename) };
+  } catch (error) {
+    await receiving.drop(file.taken);
+    throw error;
+  }
+};
+
+const digestOfForm = (header: 'repr-digest' | 'content-digest'): Problem => {
+  const why = 'is of the whole form, of which only the file is kept';
+  return new Problem('bad-request', 'Send the bytes as the body itself where their digest is to be checked.', {
+    errors: [{ in: 'header', at: `/${header}`, why }],
+  });
+};
