@@ -108,6 +108,10 @@ export const createFileStore = ({ build, read }: Pick<Database, 'build' | 'read'
   return {
     insertFile: (row: NewFileRow): Statement => insertFile.row(row),
 
+    /** Whoever's it is: for what has to be known of the row itself. */
+    hasFile: async (id: string): Promise<boolean> =>
+      (await read.selectFrom('files').select('id').where('id', '=', id).executeTakeFirst()) !== undefined,
+
     /** The file where the viewer may see its row. */
     findFile: (viewer: Viewer, id: string): Promise<SeenFile | undefined> => seen(viewer).where('files.id', '=', id).executeTakeFirst(),
 
