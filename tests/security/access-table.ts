@@ -92,7 +92,10 @@ export const accessOfRoutes: Readonly<Record<string, string>> = {
   'GET /v1/events/{id}': 'events:read',
 
   'POST /v1/files': 'files:write',
+  'GET /v1/files': 'files:read',
+  'GET /v1/files/stats': 'files:read',
   'GET /v1/files/{id}': 'files:read',
+  'PATCH /v1/files/{id}': 'files:write',
 
   'POST /v1/targets': 'targets:manage',
   'GET /v1/targets': 'targets:manage',

@@ -8,9 +8,13 @@ import type { Worker } from '../../foundation/work.ts';
 import type { Events } from '../events/events.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Trace } from '../trace/trace.ts';
+import { type Catalogue, createCatalogue } from './catalogue.ts';
+import { createCatalogueStore } from './catalogue-store.ts';
 import { createFileActs, type FileActs } from './file-acts.ts';
 import { createFileFacts } from './file-facts.ts';
 import { type FileResource, resourceOf } from './file-resource.ts';
+import { createStatistics, type Statistics } from './file-statistics.ts';
+import { createFileStatsStore } from './file-stats-store.ts';
 import { createFileStore, type NewFileRow } from './file-store.ts';
 import { createFolderGate } from './folder-gate.ts';
 import { createFolderStore } from './folder-store.ts';
@@ -46,6 +50,8 @@ export interface FilesNeeds {
 export interface Files {
   readonly receiving: Receiving;
   readonly acts: FileActs;
+  readonly catalogue: Catalogue;
+  readonly statistics: Statistics;
   /** Whoever looks; `folderToken` is the header that opens locked folders. */
   viewerOf(caller: Caller, folderToken?: string): Promise<Viewer>;
   senderOf(caller: Caller, origin: { address: string; requestId: string; folderToken?: string | string[] | undefined }): Promise<Sender>;
@@ -67,18 +73,24 @@ export const createFiles = ({ database, blobs, identity, events, trace, clock, i
       ...(quotaTenantBytes === undefined ? {} : { tenantBytes: quotaTenantBytes }),
     },
   });
+  const folderGate = createFolderGate({ folders });
   const receiving = createReceiving({
     ...{ database, blobs, store, ledger, quota, events, trace, clock, ids, maxFileBytes },
-    folderGate: createFolderGate({ folders }),
+    folderGate,
     facts: createFileFacts({ publicUrl }),
     allowedTypes: fileTypes,
   });
+  const acts = createFileActs({ store });
+  const catalogueStore = createCatalogueStore(database);
+  const catalogue = createCatalogue({ database, store, catalogueStore, acts, folderGate, ledger, trace, clock });
   const viewerOfUnlocked = createViewerOf(identity);
 
   const viewerOf: Files['viewerOf'] = (caller) => viewerOfUnlocked(caller);
   return {
     receiving,
-    acts: createFileActs({ store }),
+    acts,
+    catalogue,
+    statistics: createStatistics({ statsStore: createFileStatsStore(database) }),
     viewerOf,
     async senderOf(caller, { address, requestId }) {
       const since = clock.now();

@@ -159,9 +159,10 @@ export const createReceiving = (needs: ReceivingNeeds): Receiving => {
     try {
       const gate = await folderGate.open(viewer, fields.folderId);
       if (!sender.isStillLetIn()) throw new Problem('bad-token', 'The session ended while the file came in.');
+      const limits = await quota.limitsOf(viewer.tenantId);
+      // Nothing is waited for between here and the write: so files are written in the order of their times.
       const at = clock.now();
       const row = newRow(sender, bytes, fields, { state: 'stored', at });
-      const limits = await quota.limitsOf(viewer.tenantId);
       const entry = { tenantId: row.tenantId, subject: row.id, kind: 'file', requestId, at, who: viewer.ownerId };
       await database.write([
         ...gate.writes,
