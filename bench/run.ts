@@ -5,6 +5,7 @@ import { acceptOne } from './accept-one.ts';
 import { deepBacklog } from './backlog.ts';
 import type { Claim } from './claim.ts';
 import { deliver } from './deliver.ts';
+import { listFiles } from './list-files.ts';
 import { memory } from './memory.ts';
 import { pace } from './pace.ts';
 import { describeMachine } from './parts/machine.ts';
@@ -15,7 +16,7 @@ import { tokenCheck } from './token-check.ts';
 // `npm run bench` measures everything, `npm run bench -- accept pace` the claims whose names begin so; `--write` puts the result into
 // docs/benchmarks.md. Figures are never asserted: a machine that others work on would fail for no fault of ours.
 
-const claims: readonly Claim[] = [acceptOne, acceptBatch, deliver, deepBacklog, memory, pace, tokenCheck, refusedSignIns];
+const claims: readonly Claim[] = [acceptOne, acceptBatch, deliver, deepBacklog, memory, pace, tokenCheck, refusedSignIns, listFiles];
 
 const { values, positionals } = parseArgs({ options: { write: { type: 'boolean', default: false } }, allowPositionals: true });
 const unknown = positionals.filter((word) => !claims.some(({ name }) => name.startsWith(word)));

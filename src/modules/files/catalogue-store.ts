@@ -38,9 +38,10 @@ export type CatalogueStore = ReturnType<typeof createCatalogueStore>;
 
 /**
  * So many are sorted for each page; where more match, a walk in the order of the sort finds a page soon. Of a million files a walk looks at
- * 50 × 1,000,000 / 5,000 = 10,000 rows at the most, if what matches is spread over the order.
+ * 50 × 1,000,000 / 8,000 = 6,250 rows at the most, if what matches is spread over the order. Where it is not (all images are larger than all
+ * texts), the walk gives up, and all that match are sorted after all.
  */
-const mostSorted = 5_000;
+const usualLimits = { mostSorted: 8_000, mostWalked: 16_000 };
 
 /** How the place of a row in each order is known. Files are written in the order of their times, so `position` stands for the time. */
 export const placeOf = (sort: Sort, { nameKey, size, position }: ListedFile): (string | number)[] => {
@@ -50,31 +51,34 @@ export const placeOf = (sort: Sort, { nameKey, size, position }: ListedFile): (s
 
 /** Whole numbers must reach the index of terms as such. */
 const whole = (number: number) => sql<number>`cast(${number} as integer)`;
+const keyOf = (sort: Sort) => sql.ref(sort.endsWith('name') ? 'files.nameKey' : 'files.size');
+const position = sql.ref('files.position');
+const directionOf = (sort: Sort) => sql.raw(sort.startsWith('-') ? 'desc' : 'asc');
+const beyondOf = (sort: Sort) => sql.raw(sort.startsWith('-') ? '<' : '>');
+const orderOf = (sort: Sort) => sql`${keyOf(sort)} ${directionOf(sort)}, ${position} ${directionOf(sort)}`;
 
-/** What lies behind the place that a cursor names; one of another order is refused. */
-const isAfter = (sort: Sort, cursor: string): RawBuilder<boolean> => {
-  const beyond = sql.raw(sort.startsWith('-') ? '<' : '>');
-  const mustBeOf = (other: string) => {
-    if (other !== sort) throw badCursor('The cursor is of a list in another order.');
-  };
+/** The place of a row in an order; `key` is absent where the order is that of time. */
+interface Place {
+  readonly key?: string | number;
+  readonly position: number;
+}
+
+/** The place that a cursor names; one of another order is refused. */
+const placeIn = (sort: Sort, cursor: string): Place => {
+  const { other, ...place } = partsOf(sort, cursor);
+  if (other !== sort) throw badCursor('The cursor is of a list in another order.');
+  return place;
+};
+
+const partsOf = (sort: Sort, cursor: string): Place & { other: string } => {
   if (sort.endsWith('createdAt')) {
     const [other, position] = decodeCursor(cursor, ['string', 'number'] as const);
-    mustBeOf(other);
-    return sql<boolean>`${sql.ref('fileSearch.rowid')} ${beyond} ${whole(position)}`;
+    return { other, position };
   }
   const [other, key, position] = sort.endsWith('name')
     ? decodeCursor(cursor, ['string', 'string', 'number'] as const)
     : decodeCursor(cursor, ['string', 'number', 'number'] as const);
-  mustBeOf(other);
-  return sql<boolean>`(${sql.ref(keyOf(sort))}, ${sql.ref('files.position')}) ${beyond} (${key}, ${whole(position)})`;
-};
-
-const keyOf = (sort: Sort): string => (sort.endsWith('name') ? 'files.nameKey' : 'files.size');
-
-const orderOf = (sort: Sort): RawBuilder<unknown> => {
-  const direction = sql.raw(sort.startsWith('-') ? 'desc' : 'asc');
-  if (sort.endsWith('createdAt')) return sql`${sql.ref('fileSearch.rowid')} ${direction}`;
-  return sql`${sql.ref(keyOf(sort))} ${direction}, ${sql.ref('files.position')} ${direction}`;
+  return { other, key, position };
 };
 
 const isOfType = (type: string): RawBuilder<boolean> =>
@@ -113,7 +117,7 @@ const conditionsOf = (viewer: Viewer, filter: CatalogueFilter): RawBuilder<boole
 };
 
 /** Lists of files. Every page costs about the same, whatever the filter, the order and how far in it lies. */
-export const createCatalogueStore = ({ read }: Pick<Database, 'read'>) => {
+export const createCatalogueStore = ({ read }: Pick<Database, 'read'>, { mostSorted, mostWalked } = usualLimits) => {
   const hasMoreThan = async (expression: string, amount: number): Promise<boolean> => {
     const found = read
       .selectFrom('fileSearch')
@@ -127,31 +131,85 @@ export const createCatalogueStore = ({ read }: Pick<Database, 'read'>) => {
     return count > amount;
   };
 
+  /** What the index of terms finds, read in its order (that of time) or sorted. */
+  const find = (expression: string, where: RawBuilder<boolean>, order: RawBuilder<unknown>, limit: number): Promise<ListedFile[]> =>
+    read
+      .selectFrom('fileSearch')
+      .crossJoin('files')
+      .whereRef('files.position', '=', 'fileSearch.rowid')
+      .where(matchesTerms('fileSearch', expression))
+      .where(where)
+      .select(columns)
+      .orderBy(order)
+      .limit(limit)
+      .execute();
+
+  /**
+   * Goes through a part of all files in the order of the sort until the page is full; `isAll` where it came to the end of the part. It gives
+   * up after some rows.
+   */
+  const walk = async (part: RawBuilder<boolean>, wanted: RawBuilder<boolean>, sort: Sort, limit: number) => {
+    const key = keyOf(sort);
+    const last = await read
+      .selectFrom('files')
+      .select([sql<string | number>`${key}`.as('key'), 'files.position'])
+      .where(part)
+      .orderBy(orderOf(sort))
+      .offset(mostWalked)
+      .limit(1)
+      .executeTakeFirst();
+    const isNear = last && sql<boolean>`not (${key}, ${position}) ${beyondOf(sort)} (${last.key}, ${whole(last.position)})`;
+    // The key alone once more: the walk ends there.
+    const isBeforeEnd = last && sql<boolean>`${key} ${sql.raw(sort.startsWith('-') ? '>=' : '<=')} ${last.key} and ${isNear}`;
+    const rows = await read
+      .selectFrom('files')
+      .select(columns)
+      .where(isBeforeEnd ? sql<boolean>`${part} and ${isBeforeEnd} and ${wanted}` : sql<boolean>`${part} and ${wanted}`)
+      .orderBy(orderOf(sort))
+      .limit(limit)
+      .execute();
+    return { rows, isAll: last === undefined };
+  };
+
+  /** The page by walking; undefined where what is wanted does not lie near. Rows of the same key as the place are a part of their own. */
+  const walkFrom = async (place: Place | undefined, wanted: RawBuilder<boolean>, sort: Sort, limit: number) => {
+    const [key, beyond] = [keyOf(sort), beyondOf(sort)];
+    const everything = sql<boolean>`${sql.lit(1)} = 1`;
+    const parts =
+      place === undefined
+        ? [everything]
+        : [
+            sql<boolean>`${key} = ${place.key} and ${position} ${beyond} ${whole(place.position)}`,
+            sql<boolean>`${key} ${beyond} ${place.key}`,
+          ];
+    const found: ListedFile[] = [];
+    for (const part of parts) {
+      const { rows, isAll } = await walk(part, wanted, sort, limit - found.length);
+      found.push(...rows);
+      if (found.length >= limit) return found;
+      if (!isAll) return undefined;
+    }
+    return found;
+  };
+
   return {
     /** One more than the page has, to know whether another one follows. */
     async listFiles(viewer: Viewer, filter: CatalogueFilter, sort: Sort, { limit, cursor }: PageRequest): Promise<ListedFile[]> {
+      const place = cursor === undefined ? undefined : placeIn(sort, cursor);
       const expression = expressionFor(viewer, filter);
       const wanted = conditionsOf(viewer, filter);
-      const where = cursor === undefined ? wanted : sql<boolean>`${wanted} and ${isAfter(sort, cursor)}`;
-      const order = orderOf(sort);
-      if (!sort.endsWith('createdAt') && (await hasMoreThan(expression, mostSorted)))
-        return await read
-          .selectFrom('files')
-          .select(columns)
-          .where(where)
-          .orderBy(order)
-          .limit(limit + 1)
-          .execute();
-      return await read
-        .selectFrom('fileSearch')
-        .crossJoin('files')
-        .whereRef('files.position', '=', 'fileSearch.rowid')
-        .where(matchesTerms('fileSearch', expression))
-        .where(where)
-        .select(columns)
-        .orderBy(order)
-        .limit(limit + 1)
-        .execute();
+      if (sort.endsWith('createdAt')) {
+        const rowid = sql.ref('fileSearch.rowid');
+        const where = place === undefined ? wanted : sql<boolean>`${wanted} and ${rowid} ${beyondOf(sort)} ${whole(place.position)}`;
+        return await find(expression, where, sql`${rowid} ${directionOf(sort)}`, limit + 1);
+      }
+      if (await hasMoreThan(expression, mostSorted)) {
+        const rows = await walkFrom(place, wanted, sort, limit + 1);
+        if (rows !== undefined) return rows;
+      }
+      const isAfter =
+        place && sql<boolean>`(${keyOf(sort)}, ${position}) ${beyondOf(sort)} (${place.key}, ${whole(place.position)}) and ${wanted}`;
+      return await find(expression, isAfter ?? wanted, orderOf(sort), limit + 1);
     },
   };
 };

@@ -53,26 +53,24 @@ const countsOf = (which: RawBuilder<boolean>, columns: (dimension: string, key: 
     sql` union all `,
   );
 
+/** Adds the stored files to the counts, `sign` times each, and so many downloads for each. */
+export const movingCounts = (which: RawBuilder<boolean>, sign: number, downloads: number): RawBuilder<unknown> => {
+  const isOwn = sql.ref('share.isOwn');
+  const columns = (dimension: string, key: RawBuilder<string>) =>
+    sql`${column('tenantId')}, case ${isOwn} when 1 then ${column('ownerId')} else '' end, ${audienceOf}, ${dayOf}, ${sql.lit(dimension)}, ${key},
+      ${sign}, ${column('size')} * ${sign}, ${column('downloads')} * ${sign} + ${downloads}`;
+  const shares = sql`, (select 0 as "isOwn" union all select 1) as "share"`;
+  return sql`insert into "fileStats" ("tenantId", "ownerId", "audience", "day", "dimension", "key", "files", "bytes", "downloads")
+    ${countsOf(sql<boolean>`${which} and (${isOwn} = 0 or ${audienceOf} <> 'open')`, columns, shares)}
+    on conflict ("tenantId", "ownerId", "audience", "day", "dimension", "key") do update set "files" = "fileStats"."files" + excluded."files",
+      "bytes" = "fileStats"."bytes" + excluded."bytes", "downloads" = "fileStats"."downloads" + excluded."downloads"`;
+};
+
 /** Keeps the counts in step with the rows; the ledger asks for it. */
 export const createStatsCounter = ({ build }: Pick<Database, 'build'>) => {
-  type Change = { id: string; sign: number; downloads: number };
-  const isOwn = sql.ref('share.isOwn');
-  const times = (amount: RawBuilder<unknown>) => sql`${amount} * ${slot<number>('sign')}`;
-  const move = template<Change>({
-    compile: () =>
-      sql`insert into "fileStats" ("tenantId", "ownerId", "audience", "day", "dimension", "key", "files", "bytes", "downloads")
-        ${countsOf(
-          sql<boolean>`${column('id')} = ${slot<string>('id')} and (${isOwn} = 0 or ${audienceOf} <> 'open')`,
-          (
-            dimension,
-            key,
-          ) => sql`${column('tenantId')}, case ${isOwn} when 1 then ${column('ownerId')} else '' end, ${audienceOf}, ${dayOf},
-            ${sql.lit(dimension)}, ${key}, ${slot<number>('sign')}, ${times(column('size'))},
-            ${times(column('downloads'))} + ${slot<number>('downloads')}`,
-          sql`, (select 0 as "isOwn" union all select 1) as "share"`,
-        )}
-        on conflict ("tenantId", "ownerId", "audience", "day", "dimension", "key") do update set "files" = "fileStats"."files" + excluded."files",
-          "bytes" = "fileStats"."bytes" + excluded."bytes", "downloads" = "fileStats"."downloads" + excluded."downloads"`.compile(build),
+  const isFile = sql<boolean>`${column('id')} = ${slot<string>('id')}`;
+  const move = template<{ id: string; sign: number; downloads: number }>({
+    compile: () => movingCounts(isFile, slot<number>('sign'), slot<number>('downloads')).compile(build),
   });
   // Of what is gone nothing is left, not even a name.
   const forgetEmpty = template<{ id: string }>({
