@@ -5,6 +5,7 @@ import { acceptOne } from './accept-one.ts';
 import { deepBacklog } from './backlog.ts';
 import type { Claim } from './claim.ts';
 import { deliver } from './deliver.ts';
+import { listFiles } from './list-files.ts';
 import { memory } from './memory.ts';
 import { pace } from './pace.ts';
 import { describeMachine } from './parts/machine.ts';
@@ -20,7 +21,7 @@ import { uploadSmall } from './upload-small.ts';
 
 const claims: readonly Claim[] = [
   ...[acceptOne, acceptBatch, deliver, deepBacklog, memory, pace, tokenCheck, refusedSignIns],
-  ...[uploadSmall, transferLarge, uploadMemory],
+  ...[uploadSmall, transferLarge, uploadMemory, listFiles],
 ];
 
 const { values, positionals } = parseArgs({ options: { write: { type: 'boolean', default: false } }, allowPositionals: true });

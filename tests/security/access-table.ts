@@ -92,6 +92,8 @@ export const accessOfRoutes: Readonly<Record<string, string>> = {
   'GET /v1/events/{id}': 'events:read',
 
   'POST /v1/files': 'files:write',
+  'GET /v1/files': 'files:read',
+  'GET /v1/files/stats': 'files:read',
   'GET /v1/files/{id}': 'files:read',
   'DELETE /v1/files/{id}': 'files:write',
   'POST /v1/files/{id}/restore': 'files:write',
@@ -113,6 +115,7 @@ export const accessOfRoutes: Readonly<Record<string, string>> = {
   'GET /v1/shares/{token}/files/{fileId}/content': 'public',
   'GET /s/{token}': 'public',
   'POST /s/{token}': 'public',
+  'PATCH /v1/files/{id}': 'files:write',
 
   'POST /v1/targets': 'targets:manage',
   'GET /v1/targets': 'targets:manage',
