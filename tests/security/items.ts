@@ -6,8 +6,11 @@ import { type Caller, pairDevice } from './callers.ts';
 /** Something real that a route with a parameter in its path is tried on. */
 export interface Item {
   readonly params: Readonly<Record<string, string>>;
-  /** Who may see it: its owner alone, everybody of the tenant with the scope, or whoever has the scope in the instance. */
-  readonly seenBy: 'owner' | 'tenant' | 'instance';
+  /**
+   * Who may see it: its owner alone, its owner and the admins of the tenant, everybody of the tenant with the scope, or whoever has the scope
+   * in the instance.
+   */
+  readonly seenBy: 'owner' | 'owner and admins' | 'tenant' | 'instance';
 }
 
 type Make = (server: Pick<TestServer, 'url'>, owner: Caller) => Promise<Item>;
@@ -52,15 +55,25 @@ const makeEvent: Make = async (server, owner) => {
   return { params: { id }, seenBy: 'tenant' };
 };
 
-const makeFile: Make = async (server, owner) => {
+const upload = async (server: Pick<TestServer, 'url'>, owner: Caller, query = ''): Promise<Json> => {
   const headers = { 'content-type': 'text/plain' };
-  const answer = await call(server, 'POST', `/v1/files?name=${next()}.txt`, {
+  const answer = await call(server, 'POST', `/v1/files?name=${next()}.txt${query}`, {
     token: owner.token(),
     body: 'a file of the matrix',
     headers,
   });
   assert.equal(answer.status, 201, answer.text);
-  return { params: { id: answer.body.id }, seenBy: 'owner' };
+  return answer.body;
+};
+
+const makeFile: Make = async (server, owner) => {
+  const { id } = await upload(server, owner);
+  return { params: { id }, seenBy: 'owner and admins' };
+};
+
+const makeOpenFile: Make = async (server, owner) => {
+  const { id, name } = await upload(server, owner, '&visibility=public');
+  return { params: { fileId: id, name }, seenBy: 'instance' };
 };
 
 /** How to make what a path names; the longest beginning of the path counts. A new route with a parameter needs a line here. */
@@ -91,6 +104,12 @@ const makers: Readonly<Record<string, Make>> = {
     return { params: { id: body.items[0].id }, seenBy: 'owner' };
   },
   '/v1/files/{id}': makeFile,
+  '/v1/files/by-name/{name}': async (server, owner) => {
+    const { name } = await upload(server, owner);
+    return { params: { name }, seenBy: 'owner' };
+  },
+  '/l/{fileId}/{name}': makeOpenFile,
+  '/p/{fileId}/{name}': makeOpenFile,
   '/v1/deliveries/{id}': makeDelivery,
   '/v1/events/{id}': makeEvent,
   '/v1/trace/{id}': makeEvent,
