@@ -106,20 +106,6 @@ describe('who fetched what', () => {
     for (const token of [ada.token, admin]) assert.deepEqual(names(await accesses(token, `?file=${file.id}`)), []);
   });
 
-  it('every way to look has an index in the right order', () => {
-    const scopes = ['tenantId', 'ownerId'];
-    const plans = readData(server.dataFolder, (rows) =>
-      scopes.flatMap((scope) =>
-        ['provider', 'language', undefined].flatMap((column) =>
-          rows(
-            `explain query plan select * from accesses where tenantId = 't' and ${scope} = 'x' ${column === undefined ? '' : `and ${column} = 'y'`} and id < 'z' order by id desc limit 51`,
-          ).map(({ detail }) => String(detail)),
-        ),
-      ),
-    );
-    for (const plan of plans) assert.match(plan, /^SEARCH accesses USING INDEX \w+ \(.*id<\?\)/, plan);
-  });
-
   it('goes with the account: what others fetched of its files is gone, of what it fetched only its id stays', async () => {
     const leaving = await givenPerson('leaving');
     const own = await givenFile(server, leaving.token, 'mine', { name: 'mine', visibility: 'tenant', roles: 'Mentor/Coach' });
