@@ -120,6 +120,10 @@ describe('who fetched what', () => {
     );
     assert.deepEqual(names(left), ['of ada']);
     assert.equal(left.items[0].userAgent, undefined);
+    const { body: trace } = await call(server, 'GET', `/v1/trace/${others.id}`, { token: ada.token });
+    const { what, who, where, detail } = trace.entries.at(-1);
+    assert.deepEqual({ what, who, where, detail }, { what: 'fetched', who: leaving.id, where: undefined, detail: undefined });
+    assert.equal(trace.entries[0].where, '127.0.0.1', 'what others did is told as before');
     await eventually(
       () => accesses(admin, `?file=${own.id}`),
       ({ items }) => items.length === 0,

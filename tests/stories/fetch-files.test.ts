@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { readData } from '../support/data-file.ts';
 import { call, eventually, givenOperator, givenService, givenTarget, type Json } from '../support/given.ts';
 import { changeData, fetchBytes, givenFile, lockAway } from '../support/given-files.ts';
 import { startReceiver } from '../support/receiver.ts';
@@ -69,6 +70,8 @@ describe('files are fetched', () => {
     await contentOf(file, { token: owner, headers: { 'if-none-match': '*' } });
     await contentOf(file, { token: owner, method: 'HEAD' });
     assert.equal(await downloadsOf(file), 3);
+    const counted = readData(server.dataFolder, (rows) => rows(`select downloads from files where id = '${file.id}'`));
+    assert.equal(counted[0]?.downloads, 3);
     const { body: trace } = await call(server, 'GET', `/v1/trace/${file.id}`, { token: owner });
     const fetched = trace.entries.filter(({ what }: Json) => what === 'fetched');
     assert.deepEqual(

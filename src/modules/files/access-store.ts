@@ -156,18 +156,19 @@ export const createAccessStore = (database: Pick<Database, 'build' | 'read' | 'w
         await read.selectFrom('accesses').select('id').where('id', '<', idBorder('access', before)).orderBy('id').limit(limit).execute(),
       ),
 
-    /** Leaves only its id of who fetched, at most `limit` times; resolves with how many there were. */
-    async scrubPerson(personId: string, limit: number): Promise<number> {
-      const [result] = await database.write([
-        build
-          .updateTable('accesses')
-          .set({ address: null, userAgent: null })
-          .where('id', 'in', (eb) =>
-            eb.selectFrom('accesses').select('id').where('personId', '=', personId).where('address', 'is not', null).limit(limit),
-          )
-          .compile(),
-      ]);
-      return result?.changes ?? 0;
-    },
+    /** What that one fetched and is still told with its address, at most `limit`. */
+    findToScrub: (personId: string, limit: number): Promise<{ id: string; fileId: string }[]> =>
+      read
+        .selectFrom('accesses')
+        .select(['id', 'fileId'])
+        .where('personId', '=', personId)
+        .where('address', 'is not', null)
+        .orderBy('id')
+        .limit(limit)
+        .execute(),
+
+    /** Leaves of who fetched only its id. */
+    scrub: (ids: readonly string[]): Write =>
+      build.updateTable('accesses').set({ address: null, userAgent: null }).where('id', 'in', ids).compile(),
   };
 };

@@ -96,7 +96,7 @@ export const createFiles = ({ database, blobs, scanner, identity, events, trace,
   const accesses = createAccessStore(database);
   const downloads = createDownloads({ database, store, accesses, facts, events, trace, clock, ids, log });
   const linkKeys = createLinkKeyStore(database);
-  const accessLog = createAccessLog({ accesses, linkKeys, downloads, clock, log, retentionMs });
+  const accessLog = createAccessLog({ database, accesses, trace, linkKeys, downloads, clock, log, retentionMs });
   identity.removeAlso(accessLog.removal);
   const thumbnails = createThumbnails({ blobs, maker: createThumbnailMaker(), clock, log });
   const receiving = createReceiving({
