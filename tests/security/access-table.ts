@@ -116,6 +116,13 @@ export const accessOfRoutes: Readonly<Record<string, string>> = {
   'GET /s/{token}': 'public',
   'POST /s/{token}': 'public',
   'PATCH /v1/files/{id}': 'files:write',
+  'GET /v1/files/{id}/content': 'files:read',
+  'GET /v1/files/{id}/thumbnail': 'files:read',
+  'POST /v1/files/{id}/links': 'files:read',
+  'GET /v1/files/by-name/{name}/content': 'files:read',
+  'GET /v1/files/accesses': 'files:read',
+  'GET /l/{fileId}/{name}': 'public',
+  'GET /p/{fileId}/{name}': 'public',
 
   'POST /v1/targets': 'targets:manage',
   'GET /v1/targets': 'targets:manage',

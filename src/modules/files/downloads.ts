@@ -113,7 +113,9 @@ export const createDownloads = (needs: DownloadsNeeds): Downloads => {
       ...trace.entries(
         list.map(({ file, how, by, address, requestId, bytes, at }) => ({
           ...{ tenantId: file.tenantId, subject: file.id, kind: 'file', requestId, at, what: 'fetched' as const },
-          ...{ who: by?.callerId, place: address, detail: { how, bytes } },
+          ...{ who: by?.ownerId, place: address },
+          // As with what came in: a device acts for its person.
+          detail: { how, bytes, ...(by === undefined || by.callerId === by.ownerId ? {} : { by: by.callerId }) },
         })),
       ),
     ];
