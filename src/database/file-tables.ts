@@ -36,6 +36,31 @@ export interface FileRow {
   createdAt: number;
   updatedAt: number;
   trashedAt: number | null;
+  /** The words that it is found by, of its name, title and description; see `search-words.ts`. */
+  words: string;
+}
+
+/** What files are found by: an index of terms, not a table that can be read. Its rowid is a file's position. */
+export interface FileSearchRow {
+  rowid: number;
+  terms: string;
+}
+
+/** Counts of stored files, by who sees them, day and dimension. */
+export interface FileStatRow {
+  tenantId: string;
+  /** Empty for the files of all owners. */
+  ownerId: string;
+  /** `open` to all of the tenant, `private`, or the audiences as JSON. Of an owner only those that are not open. */
+  audience: string;
+  /** Days since 1970 (UTC) on which they were made. */
+  day: number;
+  dimension: 'total' | 'provider' | 'category' | 'language' | 'role' | 'type';
+  /** The value; empty for `total`. */
+  key: string;
+  files: number;
+  bytes: number;
+  downloads: number;
 }
 
 /** A folder of its owner; a tree. */
@@ -122,6 +147,8 @@ export interface FileTables {
   files: FileRow;
   folders: FolderRow;
   fileUsage: FileUsageRow;
+  fileSearch: FileSearchRow;
+  fileStats: FileStatRow;
   blobRemovals: BlobRemovalRow;
   endedFiles: EndedFileRow;
   accesses: AccessRow;

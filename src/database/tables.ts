@@ -7,6 +7,7 @@ export type {
   BlobRemovalRow,
   EndedFileRow,
   FileRow,
+  FileStatRow,
   FileUsageRow,
   FolderRow,
   LinkKeyRow,

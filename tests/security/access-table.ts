@@ -92,6 +92,8 @@ export const accessOfRoutes: Readonly<Record<string, string>> = {
   'GET /v1/events/{id}': 'events:read',
 
   'POST /v1/files': 'files:write',
+  'GET /v1/files': 'files:read',
+  'GET /v1/files/stats': 'files:read',
   'GET /v1/files/{id}': 'files:read',
   'DELETE /v1/files/{id}': 'files:write',
   'POST /v1/files/{id}/restore': 'files:write',
@@ -113,6 +115,14 @@ export const accessOfRoutes: Readonly<Record<string, string>> = {
   'GET /v1/shares/{token}/files/{fileId}/content': 'public',
   'GET /s/{token}': 'public',
   'POST /s/{token}': 'public',
+  'PATCH /v1/files/{id}': 'files:write',
+  'GET /v1/files/{id}/content': 'files:read',
+  'GET /v1/files/{id}/thumbnail': 'files:read',
+  'POST /v1/files/{id}/links': 'files:read',
+  'GET /v1/files/by-name/{name}/content': 'files:read',
+  'GET /v1/files/accesses': 'files:read',
+  'GET /l/{fileId}/{name}': 'public',
+  'GET /p/{fileId}/{name}': 'public',
 
   'POST /v1/targets': 'targets:manage',
   'GET /v1/targets': 'targets:manage',

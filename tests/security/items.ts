@@ -52,15 +52,25 @@ const makeEvent: Make = async (server, owner) => {
   return { params: { id }, seenBy: 'tenant' };
 };
 
-const makeFile: Make = async (server, owner) => {
+const upload = async (server: Pick<TestServer, 'url'>, owner: Caller, query = ''): Promise<Json> => {
   const headers = { 'content-type': 'text/plain' };
-  const answer = await call(server, 'POST', `/v1/files?name=${next()}.txt`, {
+  const answer = await call(server, 'POST', `/v1/files?name=${next()}.txt${query}`, {
     token: owner.token(),
     body: 'a file of the matrix',
     headers,
   });
   assert.equal(answer.status, 201, answer.text);
-  return { params: { id: answer.body.id }, seenBy: 'admins' };
+  return answer.body;
+};
+
+const makeFile: Make = async (server, owner) => {
+  const { id } = await upload(server, owner);
+  return { params: { id }, seenBy: 'admins' };
+};
+
+const makeOpenFile: Make = async (server, owner) => {
+  const { id, name } = await upload(server, owner, '&visibility=public');
+  return { params: { fileId: id, name }, seenBy: 'instance' };
 };
 
 const makeShare: Make = async (server, owner) => {
@@ -103,6 +113,12 @@ const makers: Readonly<Record<string, Make>> = {
     const { id } = await create(server, owner, '/v1/folders', { name: next() });
     return { params: { id }, seenBy: 'owner' };
   },
+  '/v1/files/by-name/{name}': async (server, owner) => {
+    const { name } = await upload(server, owner);
+    return { params: { name }, seenBy: 'owner' };
+  },
+  '/l/{fileId}/{name}': makeOpenFile,
+  '/p/{fileId}/{name}': makeOpenFile,
   '/v1/deliveries/{id}': makeDelivery,
   '/v1/events/{id}': makeEvent,
   '/v1/trace/{id}': makeEvent,

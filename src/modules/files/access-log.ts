@@ -1,9 +1,11 @@
+import type { Database } from '../../database/database.ts';
 import type { AccessRow } from '../../database/tables.ts';
 import { type Clock, toRfc3339 } from '../../foundation/clock.ts';
 import type { Log } from '../../foundation/log.ts';
 import { decodeCursor, type Page, type PageRequest, toPage } from '../../foundation/page.ts';
 import { startLoop, type Worker } from '../../foundation/work.ts';
 import type { RemovalStep } from '../identity/identity.ts';
+import type { Trace } from '../trace/trace.ts';
 import type { AccessFilter, AccessStore } from './access-store.ts';
 import type { Downloads } from './downloads.ts';
 import type { LinkKeyStore } from './link-key-store.ts';
@@ -47,14 +49,18 @@ const toAccess = ({ at, fileId, name, personId, how, address, userAgent, bytes }
 });
 
 export const createAccessLog = ({
+  database,
   accesses,
+  trace,
   linkKeys,
   downloads,
   clock,
   log,
   retentionMs,
 }: {
+  database: Pick<Database, 'write'>;
   accesses: AccessStore;
+  trace: Pick<Trace, 'scrub'>;
   linkKeys: Pick<LinkKeyStore, 'removeExpired'>;
   downloads: Pick<Downloads, 'settle'>;
   clock: Clock;
@@ -73,7 +79,13 @@ export const createAccessLog = ({
     async removeSome({ id }) {
       await downloads.settle();
       if ((await accesses.removeOfOwner(id, accessesInStep)) === accessesInStep) return false;
-      return (await accesses.scrubPerson(id, accessesInStep)) < accessesInStep;
+      const found = await accesses.findToScrub(id, accessesInStep);
+      if (found.length === 0) return true;
+      const fileIds = [...new Set(found.map(({ fileId }) => fileId))];
+      // The trace first: what it still tells is found by the accesses.
+      if ((await trace.scrub(fileIds, accessesInStep, id)) === accessesInStep) return false;
+      await database.write([accesses.scrub(found.map((one) => one.id))]);
+      return found.length < accessesInStep;
     },
   },
 

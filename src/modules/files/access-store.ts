@@ -69,8 +69,14 @@ export const createAccessStore = (database: Pick<Database, 'build' | 'read' | 'w
   );
 
   type Scope = 'tenantId' | 'ownerId';
-  const accessesOf = (scope: Scope, scopeId: string) =>
-    read.selectFrom('accesses').select(accessColumns).select('accesses.id').where(`accesses.${scope}`, '=', scopeId).as('accesses');
+  /** An expression, so that not all the accesses of a tenant or an owner are gone through where a file or a person has few of them. */
+  const aside = (scope: Scope) => sql<string>`${sql.ref(`accesses.${scope}`)} || ''`;
+
+  const accessesOf = (scope: Scope, scopeId: string, { file, person }: AccessFilter) => {
+    const query = read.selectFrom('accesses').select(accessColumns).select('accesses.id');
+    const isFew = file !== undefined || person !== undefined;
+    return (isFew ? query.where(aside(scope), '=', scopeId) : query.where(`accesses.${scope}`, '=', scopeId)).as('accesses');
+  };
 
   /** With the id of the other table, which is the one that is gone through in order. */
   const accessesForRole = (scope: Scope, scopeId: string, role: string) =>
@@ -123,10 +129,10 @@ export const createAccessStore = (database: Pick<Database, 'build' | 'read' | 'w
     ): Promise<AccessRow[]> {
       const [scope, scopeId] = viewer.isAdmin ? (['tenantId', viewer.tenantId] as const) : (['ownerId', viewer.ownerId] as const);
       let query = read
-        .selectFrom(filter.role === undefined ? accessesOf(scope, scopeId) : accessesForRole(scope, scopeId, filter.role))
+        .selectFrom(filter.role === undefined ? accessesOf(scope, scopeId, filter) : accessesForRole(scope, scopeId, filter.role))
         .leftJoin('files', 'files.id', 'accesses.fileId')
         .selectAll('accesses')
-        .where('accesses.tenantId', '=', viewer.tenantId)
+        .where(aside('tenantId'), '=', viewer.tenantId)
         .where(
           sql<boolean>`not (case when "files"."id" is null then ${isHidden('accesses.folderId', viewer)} else ${isHidden('files.folderId', viewer)} end)`,
         );
@@ -150,18 +156,19 @@ export const createAccessStore = (database: Pick<Database, 'build' | 'read' | 'w
         await read.selectFrom('accesses').select('id').where('id', '<', idBorder('access', before)).orderBy('id').limit(limit).execute(),
       ),
 
-    /** Leaves only its id of who fetched, at most `limit` times; resolves with how many there were. */
-    async scrubPerson(personId: string, limit: number): Promise<number> {
-      const [result] = await database.write([
-        build
-          .updateTable('accesses')
-          .set({ address: null, userAgent: null })
-          .where('id', 'in', (eb) =>
-            eb.selectFrom('accesses').select('id').where('personId', '=', personId).where('address', 'is not', null).limit(limit),
-          )
-          .compile(),
-      ]);
-      return result?.changes ?? 0;
-    },
+    /** What that one fetched and is still told with its address, at most `limit`. */
+    findToScrub: (personId: string, limit: number): Promise<{ id: string; fileId: string }[]> =>
+      read
+        .selectFrom('accesses')
+        .select(['id', 'fileId'])
+        .where('personId', '=', personId)
+        .where('address', 'is not', null)
+        .orderBy('id')
+        .limit(limit)
+        .execute(),
+
+    /** Leaves of who fetched only its id. */
+    scrub: (ids: readonly string[]): Write =>
+      build.updateTable('accesses').set({ address: null, userAgent: null }).where('id', 'in', ids).compile(),
   };
 };

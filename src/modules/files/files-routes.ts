@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { accessRoutes } from './access-routes.ts';
+import { catalogueRoutes } from './catalogue-routes.ts';
 import { contentRoutes } from './content-routes.ts';
 import { fileRoutes } from './file-routes.ts';
 import type { Files } from './files.ts';
@@ -8,6 +9,7 @@ import { linkRoutes, signedRoutes } from './link-routes.ts';
 import { publicRoutes } from './public-routes.ts';
 import { sharePageRoutes } from './shares/share-page-routes.ts';
 import { shareRoutes } from './shares/share-routes.ts';
+import { statsRoutes } from './stats-routes.ts';
 import { thumbnailRoutes } from './thumbnail-routes.ts';
 import { trashRoutes } from './trash-routes.ts';
 import { uploadRoutes } from './upload-routes.ts';
@@ -17,6 +19,8 @@ export const filesRoutes =
   (files: Files): FastifyPluginAsync =>
   async (app) => {
     app.register(uploadRoutes(files), { prefix: '/v1/files' });
+    app.register(catalogueRoutes(files), { prefix: '/v1/files' });
+    app.register(statsRoutes(files), { prefix: '/v1/files' });
     app.register(fileRoutes(files), { prefix: '/v1/files' });
     app.register(folderRoutes(files), { prefix: '/v1/folders' });
     app.register(shareRoutes(files), { prefix: '/v1/shares' });

@@ -14,12 +14,16 @@ import { type AccessLog, createAccessLog } from './access-log.ts';
 import { createAccessStore } from './access-store.ts';
 import { createBlobRemoval } from './blob-removal.ts';
 import { createBlobRemovalStore } from './blob-removal-store.ts';
+import { type Catalogue, createCatalogue } from './catalogue.ts';
+import { createCatalogueStore } from './catalogue-store.ts';
 import { createDownloads, type Downloads } from './downloads.ts';
 import { createFileActs, type FileActs } from './file-acts.ts';
 import { createFileFacts } from './file-facts.ts';
 import { createFileRemoval } from './file-removal.ts';
 import { type FileResource, resourceOf } from './file-resource.ts';
 import { createFileRetention } from './file-retention.ts';
+import { createStatistics, type Statistics } from './file-statistics.ts';
+import { createFileStatsStore } from './file-stats-store.ts';
 import { createFileStore, type NewFileRow } from './file-store.ts';
 import { createFolderGate } from './folder-gate.ts';
 import { createFolderLocks, type FolderLocks } from './folder-locks.ts';
@@ -87,6 +91,8 @@ export interface Files {
   readonly trash: Trash;
   readonly shares: Shares;
   readonly shareVisits: ShareVisits;
+  readonly catalogue: Catalogue;
+  readonly statistics: Statistics;
   /** Whoever looks; `folderToken` is the header that opens locked folders. */
   viewerOf(caller: Caller, folderToken?: string | string[]): Promise<Viewer>;
   senderOf(caller: Caller, origin: { address: string; requestId: string; folderToken?: string | string[] | undefined }): Promise<Sender>;
@@ -129,10 +135,11 @@ export const createFiles = (needs: FilesNeeds): Files => {
 
   const receiving = createReceiving({ ...common, store, maxFileBytes, allowedTypes: fileTypes });
   const acts = createFileActs({ store });
+  const catalogue = createCatalogue({ ...common, store, catalogueStore: createCatalogueStore(database), acts });
   const trashStore = createTrashStore(database);
   const blobRemoval = createBlobRemoval({ database, blobs, store: createBlobRemovalStore(database), clock, log });
   const accesses = createAccessStore(database);
-  const downloads = createDownloads({ ...common, store, accesses });
+  const downloads = createDownloads({ ...common, accesses });
   const sharing = createSharing({ ...common, acts, downloads });
   const alsoRemoves = [(fileId: string) => sharing.endSharesOf({ fileIds: [fileId] })];
   const removal = createFileRemoval({ ...common, store: trashStore, blobRemoval, alsoRemoves });
@@ -167,6 +174,8 @@ export const createFiles = (needs: FilesNeeds): Files => {
       alsoRemoves: [(folderIds) => sharing.endSharesOf({ folderIds })],
     }),
     locks: createFolderLocks({ ...common, ...identity, store: folderStore, tokens }),
+    catalogue,
+    statistics: createStatistics({ statsStore: createFileStatsStore(database) }),
     viewerOf,
     async senderOf(caller, { address, requestId, folderToken }) {
       const since = clock.now();
