@@ -5,10 +5,19 @@ import { migration0003 } from './migrations/0003-facts-once-written.ts';
 import { migration0004 } from './migrations/0004-deliveries-under-way.ts';
 import { migration0005 } from './migrations/0005-kept-answers-sealed.ts';
 import { migration0006 } from './migrations/0006-files.ts';
+import { migration0007 } from './migrations/0007-uploads.ts';
 import type { Migration } from './migrations/migration.ts';
 
 /** All steps, in order. */
-export const migrations: readonly Migration[] = [migration0001, migration0002, migration0003, migration0004, migration0005, migration0006];
+export const migrations: readonly Migration[] = [
+  migration0001,
+  migration0002,
+  migration0003,
+  migration0004,
+  migration0005,
+  migration0006,
+  migration0007,
+];
 
 /** The data was written by a newer program. */
 export class DataIsNewer extends Error {

@@ -92,6 +92,10 @@ export const accessOfRoutes: Readonly<Record<string, string>> = {
   'GET /v1/events/{id}': 'events:read',
 
   'POST /v1/files': 'files:write',
+  'POST /v1/files/resumable': 'files:write',
+  'POST /v1/files/resumable/{id}': 'files:write',
+  'PATCH /v1/files/resumable/{id}': 'files:write',
+  'DELETE /v1/files/resumable/{id}': 'files:write',
   'GET /v1/files/{id}': 'files:read',
 
   'POST /v1/targets': 'targets:manage',

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { fileRoutes } from './file-routes.ts';
 import type { Files } from './files.ts';
+import { resumableRoutes } from './resumable/resumable-routes.ts';
 import { uploadRoutes } from './upload-routes.ts';
 
 /** All routes of the module; to be registered without a prefix. */
@@ -8,5 +9,6 @@ export const filesRoutes =
   (files: Files): FastifyPluginAsync =>
   async (app) => {
     app.register(uploadRoutes(files), { prefix: '/v1/files' });
+    app.register(resumableRoutes(files), { prefix: '/v1/files/resumable' });
     app.register(fileRoutes(files), { prefix: '/v1/files' });
   };

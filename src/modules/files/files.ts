@@ -17,6 +17,13 @@ import { createFolderStore } from './folder-store.ts';
 import { createLedger } from './ledger-store.ts';
 import { createQuota } from './quota.ts';
 import { createReceiving, type Receiving, type Sender } from './receive-file.ts';
+import { createUploadBytes } from './resumable/upload-bytes.ts';
+import { createUploadEnd } from './resumable/upload-end.ts';
+import { createUploadExpiry } from './resumable/upload-expiry.ts';
+import { createUploadStore } from './resumable/upload-store.ts';
+import { createUploads, type Uploads } from './resumable/uploads.ts';
+import { createSettling } from './settle-file.ts';
+import { createSettleStore } from './settle-store.ts';
 import { createUsageStore } from './usage-store.ts';
 import { createViewerOf, type Viewer } from './viewer.ts';
 
@@ -46,6 +53,9 @@ export interface FilesNeeds {
 export interface Files {
   readonly receiving: Receiving;
   readonly acts: FileActs;
+  readonly uploads: Uploads;
+  /** What stands before our own paths in the world's addresses; empty without a `PUBLIC_URL` that has a path. */
+  readonly pathPrefix: string;
   /** Whoever looks; `folderToken` is the header that opens locked folders. */
   viewerOf(caller: Caller, folderToken?: string): Promise<Viewer>;
   senderOf(caller: Caller, origin: { address: string; requestId: string; folderToken?: string | string[] | undefined }): Promise<Sender>;
@@ -54,7 +64,7 @@ export interface Files {
   startWorkers(): Worker[];
 }
 
-export const createFiles = ({ database, blobs, identity, events, trace, clock, ids, settings }: FilesNeeds): Files => {
+export const createFiles = ({ database, blobs, identity, events, trace, clock, ids, log, settings }: FilesNeeds): Files => {
   const store = createFileStore(database);
   const folders = createFolderStore(database);
   const ledger = createLedger(database);
@@ -67,24 +77,41 @@ export const createFiles = ({ database, blobs, identity, events, trace, clock, i
       ...(quotaTenantBytes === undefined ? {} : { tenantBytes: quotaTenantBytes }),
     },
   });
+  const folderGate = createFolderGate({ folders });
+  const facts = createFileFacts({ publicUrl });
   const receiving = createReceiving({
-    ...{ database, blobs, store, ledger, quota, events, trace, clock, ids, maxFileBytes },
-    folderGate: createFolderGate({ folders }),
-    facts: createFileFacts({ publicUrl }),
+    ...{ database, blobs, store, folderGate, ledger, quota, events, trace, facts, clock, ids, maxFileBytes },
     allowedTypes: fileTypes,
   });
+  const settleStore = createSettleStore(database);
+  const settling = createSettling({
+    ...{ database, blobs, ledger, events, trace, facts, clock },
+    store: settleStore,
+    allowedTypes: fileTypes,
+  });
+  const uploadStore = createUploadStore(database);
+  const bytes = createUploadBytes({ blobs, clock });
+  const end = createUploadEnd({ database, blobs, store: uploadStore, files: settleStore, ledger, settling, trace, clock });
+  const uploads = createUploads({
+    ...{ database, blobs, folderGate, ledger, quota, settling, trace, bytes, end, clock, ids, maxFileBytes },
+    ...{ store: uploadStore, files: settleStore, fileStore: store },
+  });
+  const expiry = createUploadExpiry({ database, blobs, store: uploadStore, end, bytes, clock, log });
+  identity.removeAlso({ name: 'uploads', removeSome: ({ id, tenantId }) => expiry.removeSome({ tenantId, ownerId: id }) });
   const viewerOfUnlocked = createViewerOf(identity);
 
   const viewerOf: Files['viewerOf'] = (caller) => viewerOfUnlocked(caller);
   return {
     receiving,
     acts: createFileActs({ store }),
+    uploads,
+    pathPrefix: publicUrl === undefined ? '' : new URL(publicUrl).pathname.replace(/\/$/, ''),
     viewerOf,
     async senderOf(caller, { address, requestId }) {
       const since = clock.now();
       return { viewer: await viewerOf(caller), address, requestId, isStillLetIn: () => identity.judge(caller, since) !== undefined };
     },
     resourceOf: (row, baseUrl) => resourceOf(row, publicUrl ?? baseUrl),
-    startWorkers: () => [],
+    startWorkers: () => [expiry.startWorker()],
   };
 };

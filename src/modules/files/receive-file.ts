@@ -204,9 +204,9 @@ export const createReceiving = (needs: ReceivingNeeds): Receiving => {
   return { takeBytes, keep };
 };
 
-const notText = (type: string) => new Problem('unsupported-type', `The bytes are not ${type} from beginning to end.`);
+export const notText = (type: string) => new Problem('unsupported-type', `The bytes are not ${type} from beginning to end.`);
 
-const notAllowed = (type: string) =>
+export const notAllowed = (type: string) =>
   new Problem('unsupported-type', `Files of the type ${type} are not taken here.`, { members: { found: type } });
 
 /** A short body goes to the store as it is; of a long one no more than a few chunks are in memory. */
