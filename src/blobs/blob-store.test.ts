@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { link, mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,6 +7,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { suite, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { smallDisks } from '../../tests/support/small-disk.ts';
 import { createClock } from '../foundation/clock.ts';
 import { Unavailable } from '../foundation/problem.ts';
@@ -155,6 +157,31 @@ suite('a full disk', { timeout: 60_000 }, () => {
       (await listed(store)).map(({ key }) => key),
       ['file_1', 'file_2', 'file_3'],
     );
+  });
+});
+
+suite('a disk that is read-only', { timeout: 60_000 }, () => {
+  const why = tmpfs ? {} : { skip: 'this user may not mount a file system' };
+  test('is told, is read from all the same, and works again when it can be written', why, async (context) => {
+    if (!tmpfs) return;
+    const disk = await tmpfs();
+    context.after(() => disk.remove());
+    const mounted = (how: string) => promisify(execFile)('mount', ['-o', `remount,${how}`, disk.dataFolder]);
+    const store = await openIn(join(disk.dataFolder, 'blobs'));
+    await store.put('file_1', Buffer.from('kept'));
+    await store.append('file_2', 0, Buffer.from('begun'));
+    await mounted('ro');
+    const isReadOnly = (error: unknown) => error instanceof Unavailable && /EROFS/.test(error.message);
+    await assert.rejects(store.put('file_3', Buffer.from('x')), isReadOnly);
+    await assert.rejects(store.append('file_2', 5, Buffer.from('x')), isReadOnly);
+    await assert.rejects(store.complete('file_2'), isReadOnly);
+    await assert.rejects(store.remove('file_1'), isReadOnly);
+    await assert.rejects(store.discard('file_2'), isReadOnly);
+    await assert.rejects(store.check(), isReadOnly);
+    assert.equal(String(await bytesOf(store, 'file_1')), 'kept');
+    await mounted('rw');
+    await store.put('file_3', Buffer.from('x'));
+    assert.deepEqual(await store.complete('file_2'), { size: 5, sha256: sha256Of(Buffer.from('begun')) });
   });
 });
 

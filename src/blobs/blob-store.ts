@@ -121,7 +121,9 @@ export class BodyInUse extends Error {
 
 const wellFormedKey = /^[a-z0-9_-]{1,100}$/;
 
+export const isKey = (text: string): boolean => wellFormedKey.test(text);
+
 /** Every adapter asks this first, so that no key is ever a way to somewhere else. */
 export const checkKey = (key: string): void => {
-  if (!wellFormedKey.test(key)) throw new Error(`${JSON.stringify(key.slice(0, 120))} is no key of a blob.`);
+  if (!isKey(key)) throw new Error(`${JSON.stringify(key.slice(0, 120))} is no key of a blob.`);
 };

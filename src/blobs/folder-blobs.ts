@@ -1,101 +1,23 @@
 import { createHash, hash, randomBytes } from 'node:crypto';
-import { type FileHandle, link, mkdir, open, opendir, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, opendir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { Clock } from '../foundation/clock.ts';
-import { BlobExists, type BlobFacts, BlobMissing, type BlobStore, type ByteRange, checkKey, type ListedBlob } from './blob-store.ts';
-import { BodyBroke, codeOf, ignoreMissing, orNothing, translated } from './folder-faults.ts';
+import { type BlobFacts, BlobMissing, type BlobStore, type ByteRange, checkKey, isKey, type ListedBlob } from './blob-store.ts';
+import { BodyBroke, codeOf, ignoreMissing, orNothing, translate, translated } from './folder-faults.ts';
+import { createKeeping } from './folder-keeping.ts';
 import { createPieces } from './folder-pieces.ts';
-import { createFolderSyncer, type FolderSyncer } from './folder-syncer.ts';
 import { writeBody } from './write-body.ts';
 
-// kept/<some characters of the key>/<key>   whole blobs
-// pieces/<key>                              bodies that come in pieces
-// incoming/<anything>                       what is being written; after a crash, litter
-
 const readBytes = 256 * 1024;
-
-/** Where the folders of a store are, and how whole blobs get their names. */
-export interface Keeping {
-  readonly incoming: string;
-  readonly pieces: string;
-  readonly syncer: FolderSyncer;
-  pathOf(key: string): string;
-  /**
-   * Gives a finished, durable file its key, durably; `from` stays as a second name of it. Rejects with BlobExists; after any rejection `key`
-   * does not name this file.
-   */
-  keep(from: string, key: string): Promise<void>;
-}
-
-/**
- * TypeIDs go on, behind `<kind>_`, with their time. Six characters of it are 17.5 minutes: blobs that are written together lie together and
- * share the fsync of their folder, a folder gets a million entries only at 1000 files a second, and a year makes 30,000 folders at most.
- */
-const timeCharacters = 6;
-
-const folderOf = (key: string): string => {
-  const afterKind = key.indexOf('_') + 1;
-  return key.slice(afterKind, afterKind + timeCharacters) || '_';
-};
-
-/** So many folders are known to be durable; one that is forgotten is only made sure of again. */
-const mostKnownFolders = 4096;
-
-const createKeeping = (root: string): Keeping => {
-  const syncer = createFolderSyncer();
-  const kept = join(root, 'kept');
-  const known = new Map<string, Promise<void>>();
-
-  /** Also where it is there already: who made it may have been killed before it was durable. */
-  const makeFolder = async (folder: string) => {
-    await mkdir(folder).catch((error: unknown) => {
-      if (codeOf(error) !== 'EEXIST') throw error;
-    });
-    await syncer.sync(kept);
-  };
-  const ensureFolder = (folder: string): Promise<void> => {
-    const made = known.get(folder);
-    if (made !== undefined) return made;
-    if (known.size >= mostKnownFolders) known.clear();
-    const making = makeFolder(folder);
-    known.set(folder, making);
-    making.catch(() => known.delete(folder));
-    return making;
-  };
-
-  return {
-    incoming: join(root, 'incoming'),
-    pieces: join(root, 'pieces'),
-    syncer,
-    pathOf: (key) => join(kept, folderOf(key), key),
-    async keep(from, key) {
-      const folder = join(kept, folderOf(key));
-      const path = join(folder, key);
-      await ensureFolder(folder);
-      // A link never replaces what has the name already, a rename would.
-      await link(from, path).catch((error: unknown) => {
-        if (codeOf(error) === 'EEXIST') throw new BlobExists(key);
-        known.delete(folder); // perhaps somebody removed it
-        throw error;
-      });
-      try {
-        await syncer.sync(folder);
-      } catch (error) {
-        await orNothing(unlink(path));
-        throw error;
-      }
-    },
-  };
-};
+const mostReadBytes = 1024 * 1024;
 
 /** Makes the folders where they are missing. Rejects with `Unavailable` where nothing can be written in them. */
 export const openFolderBlobs = async ({ folder, clock }: { folder: string; clock: Clock }): Promise<BlobStore> => {
   const keeping = createKeeping(folder);
-  const { incoming, pathOf, syncer } = keeping;
-  const kept = join(folder, 'kept');
+  const { incoming, kept, pieces, pathOf, syncer } = keeping;
   await translated(async () => {
-    for (const one of [kept, incoming, keeping.pieces]) await mkdir(one, { recursive: true });
+    for (const one of [kept, incoming, pieces]) await mkdir(one, { recursive: true });
     await syncer.sync(folder);
     await syncer.sync(join(folder, '..'));
   });
@@ -173,6 +95,7 @@ export const openFolderBlobs = async ({ folder, clock }: { folder: string; clock
 
     read: (key, { first, last }: ByteRange) =>
       translated(async () => {
+        if (last - first >= mostReadBytes) throw new RangeError('Longer stretches are read by open.');
         const file = await openToRead(key);
         try {
           return await readStretch(file, first, last - first + 1);
@@ -197,8 +120,12 @@ export const openFolderBlobs = async ({ folder, clock }: { folder: string; clock
       }),
 
     async *list() {
-      for await (const { name } of await opendir(kept)) yield* listFolder(join(kept, name), 'whole');
-      yield* listFolder(keeping.pieces, 'unfinished');
+      try {
+        for await (const entry of await opendir(kept)) if (entry.isDirectory()) yield* listFolder(join(kept, entry.name), 'whole');
+        yield* listFolder(pieces, 'unfinished');
+      } catch (error) {
+        throw translate(error);
+      }
     },
 
     sweep: (olderThanMs) =>
@@ -233,6 +160,7 @@ const statOf = async (path: string) =>
 /** The change time: it moves when a file gets its key, while the time of its bytes may be that of the first piece. */
 async function* listFolder(folder: string, state: ListedBlob['state']): AsyncIterable<ListedBlob> {
   for await (const { name } of await opendir(folder)) {
+    if (!isKey(name)) continue; // what an operating system leaves about
     const found = await statOf(join(folder, name));
     if (found !== undefined) yield { key: name, writtenAt: found.ctimeMs, state };
   }

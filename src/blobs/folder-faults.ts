@@ -38,11 +38,15 @@ export const translated = async <Result>(work: () => Promise<Result>): Promise<R
   try {
     return await work();
   } catch (error) {
-    if (error instanceof BodyBroke) throw error.by;
-    const code = isQuota(error) ? 'EDQUOT' : codeOf(error);
-    if (code !== 'EDQUOT' && (code === undefined || !passing.has(code))) throw error;
-    throw new Unavailable(`The folder of the blobs does not take or give anything now (${code}).`, { cause: error });
+    throw translate(error);
   }
+};
+
+export const translate = (error: unknown): unknown => {
+  if (error instanceof BodyBroke) return error.by;
+  const code = isQuota(error) ? 'EDQUOT' : codeOf(error);
+  if (code !== 'EDQUOT' && (code === undefined || !passing.has(code))) return error;
+  return new Unavailable(`The folder of the blobs does not take or give anything now (${code}).`, { cause: error });
 };
 
 export const ignoreMissing = (error: unknown): void => {

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import {
   type Appended,
@@ -15,8 +15,8 @@ import {
   OffsetMismatch,
   type StretchDigest,
 } from './blob-store.ts';
-import type { Keeping } from './folder-blobs.ts';
-import { codeOf, ignoreMissing, translated } from './folder-faults.ts';
+import { codeOf, ignoreMissing, orNothing, translated } from './folder-faults.ts';
+import type { Keeping } from './folder-keeping.ts';
 import { writeBody } from './write-body.ts';
 
 /** What is known of a body since this process began or read it. All of its `bytes` are durable. */
@@ -32,6 +32,12 @@ const mostKnown = 1000;
 const readBytes = 512 * 1024;
 
 type PieceMethods = Pick<BlobStore, 'append' | 'offsetOf' | 'complete' | 'concat' | 'discard'>;
+
+/** Durably, so that what was refused cannot come back with a power cut. */
+const shorten = async (file: FileHandle, size: number): Promise<void> => {
+  await file.truncate(size);
+  await file.datasync();
+};
 
 /** Bodies that come in pieces, each a file in `pieces/` that grows. One that became a blob has no name there any more. */
 export const createPieces = ({ pieces, syncer, keep, pathOf }: Keeping, put: BlobStore['put']): PieceMethods => {
@@ -90,9 +96,8 @@ export const createPieces = ({ pieces, syncer, keep, pathOf }: Keeping, put: Blo
     expected: StretchDigest | undefined,
   ): Promise<Appended> => {
     const before = known.get(key);
-    const running = offset === 0 ? createHash('sha256') : before?.bytes === offset ? before.running : undefined;
+    const running = offset === 0 ? createHash('sha256') : before?.bytes === offset ? before.running.copy() : undefined;
     const stretch = expected && createHash(expected.algorithm);
-    known.delete(key); // until all is well: the running hash is ahead of what is durable now
     try {
       const { bytes, broken } = await writeBody(
         file,
@@ -101,15 +106,17 @@ export const createPieces = ({ pieces, syncer, keep, pathOf }: Keeping, put: Blo
         [running, stretch].filter((one) => one !== undefined),
       );
       if (broken && expected) {
-        await file.truncate(offset);
+        await shorten(file, offset);
         return { offset, brokenBy: broken.by };
       }
       if (expected && stretch && !stretch.digest().equals(expected.digest)) throw new DigestMismatch(key);
       await file.datasync();
       if (running) remember(key, { bytes: offset + bytes, running });
+      else known.delete(key);
       return { offset: offset + bytes, ...(broken && { brokenBy: broken.by }) };
     } catch (error) {
-      await file.truncate(offset).catch(() => undefined); // else `offsetOf` tells more, which is there as well
+      known.delete(key); // it is looked up in the file, also where shortening fails
+      await orNothing(shorten(file, offset));
       throw error;
     }
   };
@@ -146,6 +153,7 @@ export const createPieces = ({ pieces, syncer, keep, pathOf }: Keeping, put: Blo
       await file.datasync(); // a piece that a crash cut off may not have been made durable
       await keep(pieceOf(key), key).catch(async (error: unknown) => {
         if (!(error instanceof BlobExists && (await isSameFile(file, pathOf(key))))) throw error;
+        await syncer.sync(dirname(pathOf(key))); // the one before may have been cut off before its own
       });
       known.delete(key);
       await unlink(pieceOf(key));

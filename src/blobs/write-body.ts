@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 
 /** Chunks are gathered up to so much, so that a big body costs few writes; twice this is the memory that one body takes. */
-const batchBytes = 512 * 1024;
+const batchBytes = 256 * 1024;
 
 export interface Written {
   readonly bytes: number;
