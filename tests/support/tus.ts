@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { glob, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type Answer, call } from './given.ts';
 import type { TestServer } from './start-server.ts';
 
@@ -50,3 +52,22 @@ export const tusClient = (server: Server, token: string) => {
 export type TusClient = ReturnType<typeof tusClient>;
 
 export const idOf = (path: string): string => path.split('/').at(-1) ?? '';
+
+/** So much text; every place of it differs from its neighbours, so that bytes in the wrong place show. */
+export const textOf = (bytes: number): Buffer => {
+  const lines: string[] = [];
+  for (let length = 0, number = 0; length < bytes; number += 1) {
+    const line = `line ${number} of a long text\n`;
+    lines.push(line);
+    length += line.length;
+  }
+  return Buffer.from(lines.join('')).subarray(0, bytes);
+};
+
+export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** The digest of the bytes that the server keeps on its disk for a file. */
+export const sha256OnDisk = async ({ dataFolder }: Pick<TestServer, 'dataFolder'>, id: string): Promise<string> => {
+  for await (const path of glob(join(dataFolder, 'blobs', 'kept', '*', id))) return sha256Of(await readFile(path));
+  assert.fail(`there are no bytes of ${id}`);
+};

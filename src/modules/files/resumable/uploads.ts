@@ -234,7 +234,9 @@ export const createUploads = (needs: UploadsNeeds): Uploads => {
 
   const appendTo = async (sender: Sender, upload: FoundUpload, chunk: UploadChunk): Promise<Progress> => {
     const { id, length } = upload;
-    const roomBytes = length === null ? chunk.offset + (await quota.roomFor(sender.viewer, 0)) : Infinity;
+    // Where the request tells its length, the room for it is held already.
+    const isHeld = length !== null || chunk.bytes !== undefined;
+    const roomBytes = isHeld ? Infinity : chunk.offset + (await quota.roomFor(sender.viewer, 0));
     const stretch = { id, offset: chunk.offset, body: chunk.body, checksum: chunk.checksum };
     const { offset, brokenBy } = await bytes.take({ ...stretch, look: guardFor(upload, roomBytes) });
     if (brokenBy instanceof Problem && brokenBy.kind === 'unsupported-type') {
