@@ -11,11 +11,17 @@ import { describeMachine } from './parts/machine.ts';
 import { type Measured, printPage, printTable } from './parts/report.ts';
 import { refusedSignIns } from './refused-sign-ins.ts';
 import { tokenCheck } from './token-check.ts';
+import { transferLarge } from './transfer-large.ts';
+import { uploadMemory } from './upload-memory.ts';
+import { uploadSmall } from './upload-small.ts';
 
 // `npm run bench` measures everything, `npm run bench -- accept pace` the claims whose names begin so; `--write` puts the result into
 // docs/benchmarks.md. Figures are never asserted: a machine that others work on would fail for no fault of ours.
 
-const claims: readonly Claim[] = [acceptOne, acceptBatch, deliver, deepBacklog, memory, pace, tokenCheck, refusedSignIns];
+const claims: readonly Claim[] = [
+  ...[acceptOne, acceptBatch, deliver, deepBacklog, memory, pace, tokenCheck, refusedSignIns],
+  ...[uploadSmall, transferLarge, uploadMemory],
+];
 
 const { values, positionals } = parseArgs({ options: { write: { type: 'boolean', default: false } }, allowPositionals: true });
 const unknown = positionals.filter((word) => !claims.some(({ name }) => name.startsWith(word)));

@@ -1,1 +1,43 @@
-export const defaultFileTypes = ['image/*'];
+/**
+ * What is taken where the settings say nothing: what people look at, listen to, read and pack. Not programs, installers, fonts, databases,
+ * nor what nobody knows. HTML and SVG are on it although they can carry scripts: they are never shown inline (`isInlineType`), come with
+ * `nosniff` and the sandbox of CSP, so they can do no more here than on the disk of whoever fetches them; refusing them would only teach
+ * people to rename them.
+ */
+export const defaultFileTypes: readonly string[] = [
+  'image/*',
+  'video/*',
+  'audio/*',
+  'text/*',
+  'application/ogg',
+  'application/mxf',
+  'application/vnd.ms-asf',
+  'application/pdf',
+  'application/json',
+  'application/xml',
+  'application/rtf',
+  'application/epub+zip',
+  'application/x-mobipocket-ebook',
+  'application/msword',
+  'application/vnd.ms-excel',
+  'application/vnd.ms-powerpoint',
+  'application/vnd.ms-outlook',
+  'application/vnd.ms-project',
+  'application/vnd.visio',
+  'application/vnd.openxmlformats-officedocument.*',
+  'application/vnd.ms-word.document.macroenabled.12',
+  'application/vnd.ms-excel.sheet.macroenabled.12',
+  'application/vnd.ms-powerpoint.presentation.macroenabled.12',
+  'application/vnd.oasis.opendocument.*',
+  'application/vnd.apple.pages',
+  'application/vnd.apple.numbers',
+  'application/vnd.apple.keynote',
+  'application/zip',
+  'application/gzip',
+  'application/x-tar',
+  'application/vnd.rar',
+  'application/x-7z-compressed',
+  'application/x-bzip2',
+  'application/x-xz',
+  'application/zstd',
+];

@@ -48,12 +48,12 @@ export const size: Parser<number> = {
   },
 };
 
-/** Media types, separated by commas; `image/*` for all of a kind. */
+/** Media types, separated by commas; a star at the end stands for anything: `image/*`. */
 export const mediaTypeList: Parser<readonly string[]> = {
   takes: 'media types separated by commas, such as image/*,application/pdf',
   read(text) {
     const types = text.split(',').map((type) => type.trim().toLowerCase());
-    return types.every((type) => /^[a-z]+\/(\*|[a-z0-9][a-z0-9.+_-]*)$/.test(type)) ? types : undefined;
+    return types.every((type) => /^(\*\/\*|[a-z]+\/([a-z0-9][a-z0-9.+_-]*\*?|\*))$/.test(type)) ? types : undefined;
   },
 };
 
@@ -94,9 +94,9 @@ export const sqliteUrl: Parser<string> = {
 };
 
 /** Kept as it is written; `blobs/open-blob-store.ts` opens it. */
-export const folderUrl: Parser<string> = {
+export const blobsUrl: Parser<string> = {
   takes: 'folder: followed by the path of a folder',
-  read: (text) => (/^folder:[^\0]+$/.test(text) ? text : undefined),
+  read: (text) => (/^folder:[^\0]+$/.test(text) ? text.replace(/(?<=folder:.+)\/+$/, '') : undefined),
 };
 
 export const jsonObject: Parser<Readonly<Record<string, unknown>>> = {

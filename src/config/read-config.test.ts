@@ -37,6 +37,7 @@ test('without any setting the documented defaults count', () => {
     host: '127.0.0.1',
     data: './data',
     databaseUrl: 'sqlite:./data/entrepot.db',
+    blobsUrl: 'folder:./data/blobs',
     intakeUrl: 'database:',
     limitsUrl: 'memory:',
     mailFrom: 'Entrepot <entrepot@localhost>',
@@ -127,6 +128,8 @@ test('the database lies in the data folder unless it is named', () => {
   assert.equal(settingsOf({ ENTREPOT_DATA: '/var/lib/entrepot/' }).databaseUrl, 'sqlite:/var/lib/entrepot/entrepot.db');
   assert.equal(settingsOf({ ENTREPOT_DATA_FILE: fileWith('data', '/srv') }).databaseUrl, 'sqlite:/srv/entrepot.db');
   assert.equal(settingsOf({ ENTREPOT_DATABASE: 'sqlite:other.db' }).databaseUrl, 'sqlite:other.db');
+  assert.equal(settingsOf({ ENTREPOT_DATA: '/var/lib/entrepot/' }).blobsUrl, 'folder:/var/lib/entrepot/blobs');
+  assert.equal(settingsOf({ ENTREPOT_BLOBS: 'folder:/mnt/big/' }).blobsUrl, 'folder:/mnt/big');
 });
 
 test('it is known of each setting where its value comes from', () => {

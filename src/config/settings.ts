@@ -4,9 +4,9 @@ import { defaultFileTypes } from './default-file-types.ts';
 import { baseUrl, cidrList, httpUrl, isLoopbackHost, listenHost, mailUrl, metricsPlace, originList } from './network-parsers.ts';
 import {
   bearerToken,
+  blobsUrl,
   duration,
   folderPath,
-  folderUrl,
   jsonObject,
   mailFrom,
   mediaTypeList,
@@ -88,8 +88,8 @@ export const settingTable = {
       shown: 'folder:$DATA/blobs',
       from: (textOf) => `folder:${textOf('ENTREPOT_DATA').replace(/(?<=.)\/+$/, '')}/blobs`,
     },
-    parse: folderUrl,
-    doc: 'Where the bytes of files are kept. The folder is made at the first start; it must be on a local disk.',
+    parse: blobsUrl,
+    doc: 'Where the bytes of files live. The folder is made at the first start; it must be on a local disk.',
   }),
   intakeUrl: setting({
     env: 'ENTREPOT_INTAKE',
@@ -115,6 +115,12 @@ export const settingTable = {
     fallback: 'Entrepot <entrepot@localhost>',
     parse: mailFrom,
     doc: 'The sender of mails.',
+  }),
+  scanUrl: setting({
+    env: 'ENTREPOT_SCAN',
+    fallback: 'off:',
+    parse: oneOf('off:'),
+    doc: 'What looks for viruses in files before they are kept.',
   }),
   role: setting({
     env: 'ENTREPOT_ROLE',

@@ -61,10 +61,18 @@ export interface FileUsageRow {
   bytes: number;
 }
 
-/** Bytes whose row is gone and that are still to be removed. */
+/** Bytes whose row is gone and that are to be removed, from `dueAt` on. */
 export interface BlobRemovalRow {
   blobKey: string;
-  orderedAt: number;
+  dueAt: number;
+}
+
+/** A file that is gone for good; its trace is still there. */
+export interface EndedFileRow {
+  id: string;
+  tenantId: string;
+  ownerId: string;
+  endedAt: number;
 }
 
 /** An upload that can be resumed. One of a file has the id of the file, whose row stands beside it. */
@@ -94,4 +102,5 @@ export interface FileTables {
   fileUsage: FileUsageRow;
   blobRemovals: BlobRemovalRow;
   uploads: UploadRow;
+  endedFiles: EndedFileRow;
 }

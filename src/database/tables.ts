@@ -1,7 +1,7 @@
 import type { Generated } from 'kysely';
 import type { FileTables } from './file-tables.ts';
 
-export type { BlobRemovalRow, FileRow, FileUsageRow, FolderRow, UploadRow } from './file-tables.ts';
+export type { BlobRemovalRow, EndedFileRow, FileRow, FileUsageRow, FolderRow, UploadRow } from './file-tables.ts';
 
 // The schema on one screen. Times are milliseconds since 1970 (UTC), flags are 0 or 1, `…Json` columns hold JSON text.
 

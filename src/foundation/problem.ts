@@ -103,6 +103,11 @@ export const problems = {
   'in-progress': { status: 409, title: 'The first request with this key is still running', help: 'Try again in a moment.' },
   'already-set-up': { status: 409, title: 'The server is set up already', help: 'There is an operator; sign in instead.' },
   gone: { status: 410, title: 'It is over', help: 'What was here has ended.' },
+  'precondition-failed': {
+    status: 412,
+    title: 'It is not in the state that the request asks for',
+    help: 'It has changed since you read it. Read it again; its `ETag` is what `If-Match` compares.',
+  },
   'too-large': {
     status: 413,
     title: 'The body is too large',
@@ -115,8 +120,19 @@ export const problems = {
   },
   'uri-too-long': { status: 414, title: 'The address is too long', help: 'Shorten the query.' },
   'unsupported-type': { status: 415, title: 'The content type is not taken here', help: 'The detail lists the types that are.' },
+  'bad-range': {
+    status: 416,
+    title: 'There are no bytes in that range',
+    help: '`Content-Range` of the answer tells how many bytes there are; the first has the number 0.',
+  },
   'expectation-failed': { status: 417, title: 'The expectation cannot be met', help: 'Only `Expect: 100-continue` is known.' },
+  'broken-image': {
+    status: 422,
+    title: 'No thumbnail can be made of this image',
+    help: 'It is damaged, cut off, not of the type it has, or larger than 64 MiB or 100 million pixels. The file itself can be fetched as it is.',
+  },
   'key-reused': { status: 422, title: 'The Idempotency-Key was used with another body', help: 'Use a new key for a new request.' },
+  infected: { status: 422, title: 'The file would do harm', help: 'The scanner of this server found something in it. Nothing was kept.' },
   locked: {
     status: 423,
     title: 'It is locked',

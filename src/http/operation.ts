@@ -104,8 +104,12 @@ const ownKinds = ({ access, config, schema, method, url }: KnownRoute, parameter
 const takesBody = (method: string, schema: KnownRoute['schema']): boolean =>
   method !== 'GET' && method !== 'HEAD' && (schema.body !== undefined || schema.consumes !== undefined);
 
+const rangeHeader = (description: string, example: string) => ({ 'Content-Range': { description, schema: { type: 'string' }, example } });
+
 const headersOfStatus: Readonly<Record<number, Record<string, unknown>>> = {
+  206: rangeHeader('Which bytes these are, and of how many; not with several ranges (RFC 9110 §14.4).', 'bytes 0-1023/146515'),
   401: { 'WWW-Authenticate': { description: 'How to sign in (RFC 6750).', schema: { type: 'string' }, example: 'Bearer' } },
+  416: rangeHeader('How many bytes there are.', 'bytes */146515'),
   429: { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' }, example: 2 } },
   503: { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' }, example: 1 } },
 };
@@ -141,7 +145,9 @@ const answerOf = (status: string, schema: unknown, produces: readonly string[]):
   const given = isSchema(schema) ? schema.description : undefined;
   const description = typeof given === 'string' ? given : (statusTitles[status] ?? 'The answer');
   const isEmpty = status === '204' || (isSchema(schema) && schema.type === 'null');
-  return isEmpty ? { description } : { description, content: contentOf(schema, produces) };
+  const headers = headersOfStatus[Number(status)];
+  const head = headers === undefined ? { description } : { description, headers };
+  return isEmpty ? head : { ...head, content: contentOf(schema, produces) };
 };
 
 const responsesOf = (route: KnownRoute, parameters: number): Record<string, unknown> => {

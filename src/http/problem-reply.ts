@@ -25,7 +25,11 @@ import { isOauthAddress, oauthErrorDocument } from './oauth-refusal.ts';
 //   every other declared type arrives as a stream: `bodyStream(request)`. A schema for each: `body: { content: { '<type>': { schema } } }`.
 //   With `config.checksBodyItself` the body's schema is only documentation, and the route checks the body. `config.takesAnyType` lets
 //   further types in where the headers of a request say what its body is.
-// - Other answers: `produces: ['text/event-stream']`. Such routes get no HEAD beside their GET. A handler that takes the raw response
+// - Stored bytes: `sendBytes(request, reply, source)` with `config: { access, answersHead: true }` (its HEAD runs the same handler, which
+//   opens nothing) and `schema: { summary, produces: ['*/*'], response: { ...bytesAnswers, ...refusals(404) } }`. 200, 206, 304, 412 and
+//   416 stand in the document with that; where the types are known, `produces` lists them.
+// - Other answers: `produces: ['text/event-stream']`. Such routes get no HEAD beside their GET, unless `config.answersHead` says that the
+//   handler can. A handler that takes the raw response
 //   over (`reply.hijack()`) must write `reply.getHeaders()` itself: the security headers are among them.
 // - `config.isIdempotent` takes `Idempotency-Key`, with `showsSecret` where the answer must not be kept; `config.takesAnyQuery` is for
 //   pages; `schema.hide` leaves a route out of the document.

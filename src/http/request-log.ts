@@ -14,6 +14,10 @@ declare module 'fastify' {
     /** Asked all the time by machines (probes, metrics): logged at `debug` only, and answered while the server is stopping. */
     isProbe?: boolean;
   }
+  interface FastifyInstance {
+    /** Logs and counts an answer whose connection ended before it: the framework tells only of those that came to their end. */
+    noteCutOff(request: FastifyRequest, reply: FastifyReply): void;
+  }
   interface FastifyRequest {
     /** The kind of the problem that it was answered with. */
     refusedAs: string | undefined;
@@ -37,8 +41,7 @@ export const addRequestLog = (
   { log, metrics, lingerMs }: { log: Log; metrics: RequestMetrics; lingerMs: number },
 ): void => {
   app.decorateRequest('refusedAs', undefined);
-  app.addHook('onResponse', (request, reply, done) => {
-    if (!request.raw.complete) linger(request, lingerMs);
+  const note = (request: FastifyRequest, reply: FastifyReply, isCutOff: boolean): void => {
     const { config } = request.routeOptions;
     const route = config.url ?? 'none';
     const { elapsedTime, statusCode } = reply;
@@ -56,9 +59,15 @@ export const addRequestLog = (
         bytesIn: lengthOf(request.headers['content-length']),
         bytesOut: lengthOf(reply.getHeader('content-length')),
         problem: request.refusedAs,
+        ...(isCutOff ? { isCutOff } : {}),
       },
       'request.handled',
     );
+  };
+  app.decorate('noteCutOff', (request: FastifyRequest, reply: FastifyReply) => note(request, reply, true));
+  app.addHook('onResponse', (request, reply, done) => {
+    if (!request.raw.complete) linger(request, lingerMs);
+    note(request, reply, false);
     done();
   });
 };
@@ -84,7 +93,8 @@ export const frameworkLog = (Base: typeof LogControllerType, log: Log): LogContr
   const fields = (request: FastifyRequest) => ({ requestId: request.id, route: request.routeOptions.config.url ?? 'none' });
   return new (class extends Base {
     override streamError(error: Error, request: FastifyRequest, _reply: FastifyReply): void {
-      log.warn({ err: error, ...fields(request) }, 'answer.cut-off');
+      const isClientGone = 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE'; // players and browsers leave all the time
+      log[isClientGone ? 'debug' : 'warn']({ err: error, ...fields(request) }, 'answer.cut-off');
     }
     override writeHeadError(error: Error, request: FastifyRequest, _reply: FastifyReply): void {
       log.error({ err: error, ...fields(request) }, 'answer.bad-header');

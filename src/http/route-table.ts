@@ -6,6 +6,10 @@ import { mediaTypesTaken } from './media-types.ts';
 import { completeSchemas } from './validation.ts';
 
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The handler answers HEAD too, without reading what GET would send: `sendBytes` does. */
+    answersHead?: boolean;
+  }
   interface FastifySchema {
     /** What the route does, in a few words. Demanded. */
     summary?: string;
@@ -46,9 +50,14 @@ const matcherOf = (url: string): RegExp => {
 
 const listOf = <Item>(items: Item | Item[] | undefined): Item[] => (items === undefined ? [] : ([items].flat() as Item[])); // a flat list of items
 
-/** A GET gets a HEAD beside it when its answer is plain JSON or a page: answering a stream would mean to read it in vain. */
-const isHeadWanted = ({ method, url, schema, exposeHeadRoute }: RouteOptions): boolean =>
-  method === 'GET' && exposeHeadRoute !== false && schema?.produces === undefined && !url.includes('*');
+/**
+ * A GET gets a HEAD beside it when its answer is plain JSON or a page: answering a stream would mean to read it in vain. A route whose
+ * handler can tell the headers without the body says so.
+ */
+const isHeadWanted = ({ method, url, schema, exposeHeadRoute, config }: RouteOptions): boolean => {
+  if (method !== 'GET' || exposeHeadRoute === false) return false;
+  return config?.answersHead === true || (schema?.produces === undefined && !url.includes('*'));
+};
 
 const showsSecretOf = ({ showsSecret = false }: KnownRoute['config']) =>
   typeof showsSecret === 'function' ? showsSecret : () => showsSecret;

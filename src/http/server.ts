@@ -186,7 +186,11 @@ const tusHeaders = [
 const corsOptions = (origins: readonly string[]) => ({
   origin: [...origins],
   methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-  exposedHeaders: ['Content-Location', 'Link', 'Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'X-Request-Id', ...tusHeaders],
+  exposedHeaders: [
+    ...['Content-Location', 'Link', 'Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'X-Request-Id'],
+    ...['Accept-Ranges', 'Content-Disposition', 'Content-Range', 'ETag', 'Repr-Digest'],
+    ...tusHeaders,
+  ],
   maxAge: 600,
   strictPreflight: false, // else an OPTIONS that is no preflight would be refused in plain text
 });

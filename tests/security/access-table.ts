@@ -97,6 +97,17 @@ export const accessOfRoutes: Readonly<Record<string, string>> = {
   'PATCH /v1/files/resumable/{id}': 'files:write',
   'DELETE /v1/files/resumable/{id}': 'files:write',
   'GET /v1/files/{id}': 'files:read',
+  'DELETE /v1/files/{id}': 'files:write',
+  'POST /v1/files/{id}/restore': 'files:write',
+
+  'POST /v1/folders': 'files:write',
+  'GET /v1/folders': 'files:read',
+  'GET /v1/folders/{id}': 'files:read',
+  'PATCH /v1/folders/{id}': 'files:write',
+  'DELETE /v1/folders/{id}': 'files:write',
+  'PUT /v1/folders/{id}/lock': 'files:write',
+  'DELETE /v1/folders/{id}/lock': 'files:write',
+  'POST /v1/folders/{id}/unlock': 'files:read',
 
   'POST /v1/targets': 'targets:manage',
   'GET /v1/targets': 'targets:manage',

@@ -6,8 +6,8 @@ import { type Caller, pairDevice } from './callers.ts';
 /** Something real that a route with a parameter in its path is tried on. */
 export interface Item {
   readonly params: Readonly<Record<string, string>>;
-  /** Who may see it: its owner alone, everybody of the tenant with the scope, or whoever has the scope in the instance. */
-  readonly seenBy: 'owner' | 'tenant' | 'instance';
+  /** Who may see it: its owner alone, admins of the tenant as well, everybody of the tenant with the scope, or whoever has it in the instance. */
+  readonly seenBy: 'owner' | 'admins' | 'tenant' | 'instance';
   /** What each request for it must say. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -62,7 +62,7 @@ const makeFile: Make = async (server, owner) => {
     headers,
   });
   assert.equal(answer.status, 201, answer.text);
-  return { params: { id: answer.body.id }, seenBy: 'owner' };
+  return { params: { id: answer.body.id }, seenBy: 'admins' };
 };
 
 const makeUpload: Make = async (server, owner) => {
@@ -101,6 +101,10 @@ const makers: Readonly<Record<string, Make>> = {
   },
   '/v1/files/resumable/{id}': makeUpload,
   '/v1/files/{id}': makeFile,
+  '/v1/folders/{id}': async (server, owner) => {
+    const { id } = await create(server, owner, '/v1/folders', { name: next() });
+    return { params: { id }, seenBy: 'owner' };
+  },
   '/v1/deliveries/{id}': makeDelivery,
   '/v1/events/{id}': makeEvent,
   '/v1/trace/{id}': makeEvent,

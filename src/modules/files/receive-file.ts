@@ -4,24 +4,26 @@ import { type Database, WriteRefused } from '../../database/database.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import type { Ids } from '../../foundation/ids.ts';
 import { Problem } from '../../foundation/problem.ts';
+import type { Scanner } from '../../scan/scanner.ts';
 import type { Events } from '../events/events.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { FileFacts } from './file-facts.ts';
 import type { FileFields } from './file-fields.ts';
 import { nameKey } from './file-names.ts';
 import type { FileStore, NewFileRow } from './file-store.ts';
-import { createTextCheck, isAllowed, isTextType, judgeType } from './file-types.ts';
+import { isAllowed, judgedBytes, judgeType } from './file-types.ts';
 import { beginReading } from './first-bytes.ts';
 import type { FolderGate } from './folder-gate.ts';
 import type { Ledger } from './ledger-store.ts';
 import type { Quota } from './quota.ts';
+import { createTextCheck } from './text-check.ts';
 import type { Viewer } from './viewer.ts';
 
 // The one road of bytes into the house, whatever protocol they come by. The order is what it is for: nothing is said to be kept before
 // both its bytes and its row would survive a power cut, and a row never points to bytes that are not there.
 //
 //   what is known early (size, quota, type) is refused early → first bytes → what they are → through size guard and text check into the
-//   blob store (durable) → one transaction {row, counts, fact, trace} → the answer
+//   blob store (durable) → scan → one transaction {row, counts, fact, trace} → the answer
 //
 // A crash in between leaves bytes without a row: litter, swept later.
 
@@ -61,6 +63,7 @@ export interface Receiving {
 export interface ReceivingNeeds {
   readonly database: Pick<Database, 'write'>;
   readonly blobs: BlobStore;
+  readonly scanner: Scanner;
   readonly store: Pick<FileStore, 'insertFile'>;
   readonly folderGate: FolderGate;
   readonly ledger: Ledger;
@@ -73,9 +76,6 @@ export interface ReceivingNeeds {
   readonly maxFileBytes: number;
   readonly allowedTypes: readonly string[];
 }
-
-/** Enough for every signature that is looked for. */
-const headBytes = 8 * 1024;
 
 /** Where nobody gave it a name. */
 const namelessName = 'unnamed';
@@ -119,14 +119,15 @@ export const newRow = (
 };
 
 export const createReceiving = (needs: ReceivingNeeds): Receiving => {
-  const { database, blobs, store, folderGate, ledger, quota, events, trace, facts, clock, ids, maxFileBytes, allowedTypes } = needs;
+  const { database, blobs, scanner, store, folderGate, ledger, quota, events, trace, facts, clock, ids, maxFileBytes, allowedTypes } =
+    needs;
 
   const takeBytes: Receiving['takeBytes'] = async ({ viewer }, { body, declaredType, declaredBytes, sha256: expected }) => {
     if (declaredBytes !== undefined && declaredBytes > maxFileBytes) throw tooLargeFile(maxFileBytes);
     const roomBytes = await quota.roomFor(viewer, declaredBytes ?? 0);
-    const begun = await beginReading(body, headBytes);
+    const begun = await beginReading(body, judgedBytes);
     const guard = async function* (type: string) {
-      const text = isTextType(type) ? createTextCheck(type) : undefined;
+      const text = createTextCheck({ type, head: begun.head, isWhole: begun.isWhole });
       let size = 0;
       for await (const chunk of begun.bytes()) {
         size += chunk.length;
@@ -143,9 +144,13 @@ export const createReceiving = (needs: ReceivingNeeds): Receiving => {
       if (!isAllowed(type, allowedTypes)) throw notAllowed(type);
       const id = ids.next('file');
       const { size, sha256 } = await blobs.put(id, await bodyOf(begun.isWhole, guard(type)));
-      if (expected !== undefined && expected !== sha256) {
+      try {
+        if (expected !== undefined && expected !== sha256) throw new Problem('digest-mismatch', `The SHA-256 of the bytes is ${sha256}.`);
+        const verdict = await scanner.scan(() => blobs.open(id));
+        if (!verdict.isClean) throw new Problem('infected', `The scanner found ${verdict.found}.`);
+      } catch (error) {
         await blobs.remove(id);
-        throw new Problem('digest-mismatch', `The SHA-256 of the bytes is ${sha256}.`);
+        throw error;
       }
       return { id, type, size, sha256 };
     } catch (error) {

@@ -2,14 +2,17 @@ import type { BlobFacts, BlobStore } from '../../blobs/blob-store.ts';
 import type { Database, Trx, Write } from '../../database/database.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import { Problem } from '../../foundation/problem.ts';
+import type { Scanner } from '../../scan/scanner.ts';
 import type { Events } from '../events/events.ts';
 import type { Trace } from '../trace/trace.ts';
+import type { BlobRemoval } from './blob-removal.ts';
 import type { FileFacts } from './file-facts.ts';
 import type { NewFileRow } from './file-store.ts';
-import { createTextCheck, isAllowed, isTextType, judgeType } from './file-types.ts';
+import { isAllowed, judgedBytes, judgeType } from './file-types.ts';
 import type { Ledger } from './ledger-store.ts';
 import { notAllowed, notText } from './receive-file.ts';
 import type { ExpectedFile, SettleStore } from './settle-store.ts';
+import { createTextCheck } from './text-check.ts';
 
 // The end of the road for files whose row came before their bytes (resumable and direct uploads): `expected` becomes `stored`, or
 // `rejected` where the bytes are not what they should be. The row decides who does it: whatever is said twice, or was cut off by a crash and
@@ -29,21 +32,20 @@ export interface Settling {
    * Throws the reason where it is rejected now, `gone` where it was rejected or removed before; its bytes are gone then.
    */
   settle(file: { id: string; tenantId: string }, bytes: BlobFacts, how: Settlement): Promise<NewFileRow>;
-  /** Rejects it for that reason, wherever its bytes are; those under its id are removed. Does nothing where it is not expected any more. */
+  /** Rejects it for that reason; its bytes are removed, whole or in pieces. Does nothing where it is not expected any more. */
   reject(file: { id: string; tenantId: string }, reason: Problem, how: Settlement): Promise<void>;
   /** What the bytes are by their beginning. Throws `unsupported-type`. */
   judgeHead(head: Uint8Array, how: { isWhole: boolean; declared: string | undefined }): Promise<string>;
 }
-
-/** Enough for every signature that is looked for. */
-export const judgedHeadBytes = 64 * 1024;
 
 /** A text that is read again to be checked, piece by piece. */
 const textPieceBytes = 1024 * 1024;
 
 export interface SettlingNeeds {
   readonly database: Pick<Database, 'transaction'>;
-  readonly blobs: Pick<BlobStore, 'read' | 'remove'>;
+  readonly blobs: Pick<BlobStore, 'read' | 'open' | 'remove'>;
+  readonly blobRemoval: Pick<BlobRemoval, 'writes' | 'announce'>;
+  readonly scanner: Scanner;
   readonly store: SettleStore;
   readonly ledger: Ledger;
   readonly events: Pick<Events, 'append' | 'announce'>;
@@ -54,7 +56,7 @@ export interface SettlingNeeds {
 }
 
 export const createSettling = (needs: SettlingNeeds): Settling => {
-  const { database, blobs, store, ledger, events, trace, facts, clock, allowedTypes } = needs;
+  const { database, blobs, blobRemoval, scanner, store, ledger, events, trace, facts, clock, allowedTypes } = needs;
 
   const judgeHead: Settling['judgeHead'] = async (head, how) => {
     const type = await judgeType(head, how);
@@ -62,8 +64,9 @@ export const createSettling = (needs: SettlingNeeds): Settling => {
     return type;
   };
 
-  const checkText = async (id: string, type: string, size: number): Promise<void> => {
-    const check = createTextCheck(type);
+  const checkText = async (id: string, type: string, head: Buffer, size: number): Promise<void> => {
+    const check = createTextCheck({ type, head, isWhole: head.length === size });
+    if (check === undefined) return;
     for (let first = 0; first < size; first += textPieceBytes) {
       const piece = await blobs.read(id, { first, last: Math.min(first + textPieceBytes, size) - 1 });
       if (!check.write(piece)) throw notText(type);
@@ -76,9 +79,11 @@ export const createSettling = (needs: SettlingNeeds): Settling => {
     if (size === 0) throw new Problem('empty', 'The file has no bytes.');
     if (file.size > 0 && file.size !== size) throw new Problem('bad-request', `The file has ${size} bytes and not ${file.size}.`);
     if (file.sha256 !== '' && file.sha256 !== sha256) throw new Problem('digest-mismatch', `The SHA-256 of the bytes is ${sha256}.`);
-    const head = await blobs.read(file.id, { first: 0, last: Math.min(size, judgedHeadBytes) - 1 });
+    const head = await blobs.read(file.id, { first: 0, last: Math.min(size, judgedBytes) - 1 });
     const type = await judgeHead(head, { isWhole: head.length === size, declared: file.type === '' ? undefined : file.type });
-    if (isTextType(type)) await checkText(file.id, type, size);
+    await checkText(file.id, type, head, size);
+    const verdict = await scanner.scan(() => blobs.open(file.id));
+    if (!verdict.isClean) throw new Problem('infected', `The scanner found ${verdict.found}.`);
     return type;
   };
 
@@ -116,14 +121,14 @@ export const createSettling = (needs: SettlingNeeds): Settling => {
       const row: NewFileRow = { ...file, state: 'rejected', reason: reason.message, updatedAt: at };
       await run([
         ...ledger.around(id, [store.setRejected({ id, reason: reason.message, at })]),
-        store.orderRemoval({ blobKey: id, orderedAt: at }),
+        ...blobRemoval.writes(row, at),
         ...events.append([facts.of('file.rejected', row, { isUnderLock: file.isUnderLock === 1, who: file.senderId })]),
         ...trace.entries([{ ...entryOf(file, at, how), what: 'rejected', detail: { reason: reason.message, kind: reason.kind } }]),
         ...(how.alsoWhenRejected ?? []),
       ]);
     });
     events.announce();
-    await blobs.remove(id);
+    blobRemoval.announce();
   };
 
   const settle: Settling['settle'] = async ({ id, tenantId }, bytes, how) => {

@@ -37,14 +37,12 @@ export const createSettleStore = ({ build, read }: Pick<Database, 'build' | 'rea
       .where('id', '=', slot<string>('id'))
       .where('state', '=', 'expected'),
   );
-  const removeExpected = template<{ id: string }>(
-    build.deleteFrom('files').where('id', '=', slot<string>('id')).where('state', '=', 'expected'),
-  );
-  const orderRemoval = template<{ blobKey: string; orderedAt: number }>(
+  const touchFile = template<{ id: string; at: number }>(
     build
-      .insertInto('blobRemovals')
-      .values({ blobKey: slot('blobKey'), orderedAt: slot('orderedAt') })
-      .onConflict((conflict) => conflict.doNothing()),
+      .updateTable('files')
+      .set({ updatedAt: slot('at') })
+      .where('id', '=', slot<string>('id'))
+      .where('state', '=', 'expected'),
   );
 
   const expected = (query: Trx['query'], { tenantId }: TenantScope, id: string): Promise<ExpectedFile | undefined> =>
@@ -61,9 +59,8 @@ export const createSettleStore = ({ build, read }: Pick<Database, 'build' | 'rea
     setRejected: (row: Parameters<typeof setRejected.row>[0]): Statement => ({ ...setRejected.row(row), mustChange: 1 }),
     /** The room that is held for an expected file. */
     setSize: (row: { id: string; size: number }): Statement => ({ ...setSize.row(row), mustChange: 1 }),
-    removeExpected: (row: { id: string }): Statement => removeExpected.row(row),
-    /** The bytes are removed by a job, whatever ends the process before. */
-    orderRemoval: (row: { blobKey: string; orderedAt: number }): Statement => orderRemoval.row(row),
+    /** Bytes came: it is not given up yet. */
+    touchFile: (row: { id: string; at: number }): Statement => touchFile.row(row),
 
     /** Of any owner and in any state: asked by acts that know whose it is. */
     findExpected: (scope: TenantScope, id: string): Promise<ExpectedFile | undefined> => expected(read, scope, id),

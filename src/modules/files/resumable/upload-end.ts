@@ -1,10 +1,9 @@
 import { type BlobStore, BodyInUse } from '../../../blobs/blob-store.ts';
-import type { Database } from '../../../database/database.ts';
+import type { Database, Write } from '../../../database/database.ts';
 import type { UploadRow } from '../../../database/tables.ts';
 import type { Clock } from '../../../foundation/clock.ts';
-import type { Trace } from '../../trace/trace.ts';
+import type { FileRemoval, RemoveAlso } from '../file-removal.ts';
 import type { NewFileRow } from '../file-store.ts';
-import type { Ledger } from '../ledger-store.ts';
 import type { Settlement, Settling } from '../settle-file.ts';
 import type { SettleStore } from '../settle-store.ts';
 import type { UploadStore } from './upload-store.ts';
@@ -21,31 +20,46 @@ export interface UploadEnd {
    * at once it is done once.
    */
   finish(upload: UploadRow, how: Settlement): Promise<NewFileRow>;
-  /** Nothing will come of it: row of the file, reservation and bytes go. With `ifIdleSince` only where no bytes came since. */
-  giveUp(upload: UploadRow, how: { readonly requestId?: string | undefined; readonly ifOverdueAt?: number }): Promise<void>;
+  /** Nothing will come of it: row of the file, reservation and bytes go. With `isOverdue` only where no bytes came since it was read. */
+  giveUp(upload: UploadRow, how: { readonly requestId?: string | undefined; readonly isOverdue?: boolean }): Promise<void>;
+  /** The writes that note that bytes came. */
+  touch(upload: UploadRow): readonly Write[];
 }
 
 export interface UploadEndNeeds {
-  readonly database: Pick<Database, 'transaction'>;
+  readonly database: Pick<Database, 'write'>;
   readonly blobs: BlobStore;
   readonly store: UploadStore;
   readonly files: SettleStore;
-  readonly ledger: Ledger;
   readonly settling: Settling;
-  readonly trace: Pick<Trace, 'entries'>;
+  readonly removal: FileRemoval;
   readonly clock: Clock;
 }
 
-export const createUploadEnd = ({ database, blobs, store, files, ledger, settling, trace, clock }: UploadEndNeeds): UploadEnd => {
+/** However a file ends, its upload ends with it. */
+export const endUploadOf =
+  ({ store, clock }: Pick<UploadEndNeeds, 'store' | 'clock'>): RemoveAlso =>
+  (id) => [store.close({ id, state: 'ended', expiresAt: clock.now() + uploadKeptMs })];
+
+export const createUploadEnd = ({ database, blobs, store, files, settling, removal, clock }: UploadEndNeeds): UploadEnd => {
   const finishing = new Map<string, Promise<NewFileRow>>();
+  const endUpload = endUploadOf({ store, clock });
 
   const finishNow = async ({ id, tenantId }: UploadRow, how: Settlement): Promise<NewFileRow> => {
     const bytes = await blobs.complete(id);
-    const expiresAt = clock.now() + uploadKeptMs;
     return await settling.settle({ id, tenantId }, bytes, {
       ...how,
-      alsoWhenStored: [store.close({ id, state: 'stored', expiresAt }), ...(how.alsoWhenStored ?? [])],
-      alsoWhenRejected: [store.close({ id, state: 'ended', expiresAt }), ...(how.alsoWhenRejected ?? [])],
+      alsoWhenStored: [store.close({ id, state: 'stored', expiresAt: clock.now() + uploadKeptMs }), ...(how.alsoWhenStored ?? [])],
+      alsoWhenRejected: endUpload(id),
+    });
+  };
+
+  const giveUpPartial = async ({ id }: UploadRow, isOverdue: boolean): Promise<void> => {
+    const now = clock.now();
+    await database.write(isOverdue ? [store.expireOpen({ id, now, expiresAt: now + uploadKeptMs })] : endUpload(id));
+    // Where this fails, the worker does it when it forgets the upload.
+    await blobs.discard(id).catch((error: unknown) => {
+      if (!(error instanceof BodyInUse)) throw error;
     });
   };
 
@@ -64,25 +78,21 @@ export const createUploadEnd = ({ database, blobs, store, files, ledger, settlin
       return running;
     },
 
-    async giveUp({ id, tenantId, ownerId }, { requestId, ifOverdueAt }) {
-      const isWhole = (await blobs.sizeOf(id)) !== undefined;
+    async giveUp(upload, { requestId, isOverdue = false }) {
+      const { id, tenantId, ownerId, kind, expiresAt } = upload;
+      if (kind === 'partial') return await giveUpPartial(upload, isOverdue);
+      for (;;) {
+        const file = await files.findExpected({ tenantId }, id);
+        if (file?.state !== 'expected') return void (await database.write(endUpload(id)));
+        if (isOverdue && file.updatedAt > expiresAt - uploadKeptMs) return;
+        // Refused where the file changed since it was read; then it is read once more.
+        if (await removal.remove(file, { who: ownerId, tells: 'nothing', ...(requestId === undefined ? {} : { requestId }) })) return;
+      }
+    },
+
+    touch({ id }) {
       const at = clock.now();
-      await database.transaction(async ({ query, run }) => {
-        const end = { id, expiresAt: at + uploadKeptMs };
-        const file = await files.expectedIn(query, { tenantId }, id);
-        const isExpected = file?.state === 'expected';
-        await run([
-          ...(ifOverdueAt === undefined ? [store.close({ ...end, state: 'ended' })] : [store.expireOpen({ ...end, now: ifOverdueAt })]),
-          ...(isExpected ? [...ledger.leave(id), files.removeExpected({ id })] : []),
-          ...(isExpected && isWhole ? [files.orderRemoval({ blobKey: id, orderedAt: at })] : []),
-          ...(isExpected ? trace.entries([{ tenantId, subject: id, kind: 'file', requestId, at, what: 'deleted', who: ownerId }]) : []),
-        ]);
-      });
-      // The row tells the worker to look once more when it is forgotten, so a failure here leaves nothing for ever.
-      await blobs.discard(id).catch((error: unknown) => {
-        if (!(error instanceof BodyInUse)) throw error;
-      });
-      if (isWhole && (await files.findExpected({ tenantId }, id)) === undefined) await blobs.remove(id);
+      return [store.touch({ id, expiresAt: at + uploadKeptMs }), files.touchFile({ id, at })];
     },
   };
 };

@@ -22,6 +22,8 @@ export interface UploadExpiry {
 
 const batch = 100;
 const everyMs = 60_000;
+/** Right at the start, and for those whose end failed since, e.g. because the scanner was away. */
+const finishEveryRounds = 10;
 
 export const createUploadExpiry = ({
   database,
@@ -54,8 +56,8 @@ export const createUploadExpiry = ({
     }
   };
 
-  const forget = async ({ id, state }: UploadRow): Promise<void> => {
-    if (state === 'ended') await blobs.discard(id); // once more: a crash may have come before it was done
+  const forget = async ({ id, kind }: UploadRow): Promise<void> => {
+    if (kind === 'partial') await blobs.discard(id); // once more: a crash may have come before it was done
     await database.write([store.removeUpload({ id })]);
   };
 
@@ -63,8 +65,8 @@ export const createUploadExpiry = ({
   const endOverdue = async (upload: UploadRow): Promise<boolean> => {
     if (bytes.isFlowing(upload.id)) return false;
     if (upload.state !== 'open') await forget(upload);
-    else if (!(await isWhole(upload))) await end.giveUp(upload, { ifOverdueAt: clock.now() });
-    else if (!(await finish(upload))) await forget({ ...upload, state: 'ended' });
+    else if (!(await isWhole(upload))) await end.giveUp(upload, { isOverdue: true });
+    else if (!(await finish(upload))) await forget(upload);
     return true;
   };
 
@@ -106,23 +108,23 @@ export const createUploadExpiry = ({
       for (const upload of uploads) {
         await bytes.cutOff(upload.id);
         if (upload.state === 'open') await end.giveUp(upload, {});
-        await forget({ ...upload, state: 'ended' });
+        await forget(upload);
       }
       return uploads.length < batch;
     },
 
     startWorker() {
-      let isFirst = true;
+      let rounds = 0;
       return startLoop({
         name: 'files.uploads',
         clock,
         log,
         async round(signal) {
-          if (isFirst) {
+          if (rounds % finishEveryRounds === 0) {
             const finished = await finishWhole(signal);
             if (finished > 0) log.info({ finished }, 'uploads.finished');
           }
-          isFirst = false;
+          rounds += 1;
           const done = await expire(signal);
           if (done > 0) log.info({ done }, 'uploads.expired');
           if (done < batch) await clock.sleep(everyMs, signal);

@@ -7,11 +7,12 @@ import type { Ids } from '../../../foundation/ids.ts';
 import { Problem } from '../../../foundation/problem.ts';
 import type { Trace } from '../../trace/trace.ts';
 import type { FileStore } from '../file-store.ts';
+import { judgedBytes } from '../file-types.ts';
 import { type FolderGate, lockedFolder } from '../folder-gate.ts';
 import type { Ledger, Limits } from '../ledger-store.ts';
 import type { Quota } from '../quota.ts';
 import { newRow, type Sender, tooLargeFile } from '../receive-file.ts';
-import { judgedHeadBytes, type Settling } from '../settle-file.ts';
+import type { Settling } from '../settle-file.ts';
 import type { SettleStore } from '../settle-store.ts';
 import { badHeader, type Concat } from './tus-headers.ts';
 import { type UploadBytes, wrongOffset } from './upload-bytes.ts';
@@ -80,6 +81,9 @@ export interface UploadsNeeds {
   readonly ids: Ids;
   readonly maxFileBytes: number;
 }
+
+/** A single request may take longer than an upload may wait for the next one. */
+const touchEveryMs = 10 * 60 * 1000;
 
 const gone = (): Problem => new Problem('gone', 'The upload was ended or refused, or has expired. Begin a new one.');
 
@@ -215,17 +219,22 @@ export const createUploads = (needs: UploadsNeeds): Uploads => {
   /** Looks at what comes: no more than was said, and by its beginning of a type that is taken. */
   const guardFor = (upload: FoundUpload, roomBytes: number) => {
     const head: Buffer[] = [];
+    let touchedAt = clock.now();
     let isJudged = upload.kind !== 'file';
     return async (chunk: Buffer, endsAt: number): Promise<void> => {
       if (upload.length !== null && endsAt > upload.length) throw beyond(upload.length);
       if (endsAt > maxFileBytes) throw tooLargeFile(maxFileBytes);
       if (upload.length === null && endsAt > roomBytes) throw quota.exceeded();
+      if (clock.now() - touchedAt > touchEveryMs) {
+        touchedAt = clock.now();
+        await database.write(end.touch(upload));
+      }
       if (isJudged) return;
       head.push(chunk);
       const whole = head.reduce((sum, { length }) => sum + length, 0);
       if (whole < endsAt)
         isJudged = true; // the beginning came with another request: it is judged at the end
-      else if (whole >= judgedHeadBytes) {
+      else if (whole >= judgedBytes) {
         isJudged = true;
         await settling.judgeHead(Buffer.concat(head), { isWhole: endsAt === upload.length, declared: upload.fileType || undefined });
       }
@@ -242,11 +251,10 @@ export const createUploads = (needs: UploadsNeeds): Uploads => {
     if (brokenBy instanceof Problem && brokenBy.kind === 'unsupported-type') {
       const ended = store.close({ id, state: 'ended', expiresAt: expiry() });
       await settling.reject(upload, brokenBy, { ...settlementOf(sender), alsoWhenRejected: [ended] });
-      await blobs.discard(id);
       throw brokenBy;
     }
     const moved = { ...upload, expiresAt: expiry() };
-    await database.write([store.touch(moved)]);
+    await database.write(end.touch(upload));
     if (length === null) await reserve(upload, offset);
     if (brokenBy !== undefined) throw brokenBy;
     if (!sender.isStillLetIn()) throw new Problem('bad-token', 'The session ended while the bytes came in. They were kept.');
