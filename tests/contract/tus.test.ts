@@ -167,6 +167,23 @@ describe('tus 1.0.0', () => {
       assert.equal((await override('DELETE')).status, 204);
       assert.equal((await tus.head(path)).status, 410);
     });
+
+    it('refuses by X-HTTP-Method-Override as by the method itself', async () => {
+      const chunk = { 'x-http-method-override': 'patch', 'content-type': 'application/offset+octet-stream' };
+      const patch = (to: string, offset: number, headers = {}, body?: string) =>
+        tus.send('POST', to, { ...chunk, 'upload-offset': String(offset), ...headers }, body);
+      const path = await tus.begin({ 'upload-defer-length': '1' });
+      const refused = [
+        [await patch(path, 3, {}, 'hello'), 409, 'conflict'],
+        [await patch(path, 0, { 'upload-checksum': checksumOf('sha1', 'other') }, 'hello'), 460, 'checksum-mismatch'],
+        [await patch(path, 0, { 'upload-length': '0' }), 400, 'empty'],
+        [await patch(`${resumablePath}/file_none`, 0, {}, 'hello'), 404, 'not-found'],
+      ] as const;
+      for (const [{ status, body }, wanted, kind] of refused) assert.deepEqual([status, body.type], [wanted, `/problems/${kind}`]);
+      await tus.send('DELETE', path);
+      const gone = await patch(path, 0, {}, 'hello');
+      assert.deepEqual([gone.status, gone.body.type], [410, '/problems/gone']);
+    });
   });
 
   describe('creation', () => {

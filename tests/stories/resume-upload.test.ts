@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, test } from 'node:test';
 import { Upload } from 'tus-js-client';
 import { call, eventually, givenOperator } from '../support/given.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
-import { idOf, resumablePath, sha256Of, sha256OnDisk, type TusClient, textOf, tusClient } from '../support/tus.ts';
+import { idOf, metadataOf, resumablePath, sha256Of, sha256OnDisk, type TusClient, textOf, tusClient } from '../support/tus.ts';
 
 const mebi = 2 ** 20;
 
@@ -147,6 +147,28 @@ describe('an upload that is cut off goes on where it stopped', () => {
     assert.equal(await sha256OnDisk(server, idOf(path)), sha256Of(Buffer.from('helloworld')));
   });
 
+  it('into a folder that is locked meanwhile waits until it is unlocked', async () => {
+    const password = 'only for me';
+    const folder = (await call(server, 'POST', '/v1/folders', { token, body: { name: 'Vault' } })).body;
+    const metadata = { 'upload-metadata': metadataOf({ filename: 'secret.txt', folderId: folder.id }) };
+    const path = await tus.begin({ 'upload-length': '10', ...metadata });
+    await tus.patch(path, 0, 'hello');
+    assert.equal((await call(server, 'PUT', `/v1/folders/${folder.id}/lock`, { token, body: { password } })).status, 204);
+    const overridden = { 'x-http-method-override': 'PATCH', 'content-type': 'application/offset+octet-stream', 'upload-offset': '5' };
+    const refused = [
+      await tus.patch(path, 5, 'world'),
+      await tus.send('DELETE', path),
+      await tus.send('POST', path, overridden, 'world'),
+      await tus.create({ 'upload-length': '5', ...metadata }),
+    ];
+    for (const { status, body } of refused) assert.deepEqual([status, body.type], [423, '/problems/locked']);
+    assert.equal((await tus.head(path)).status, 423);
+    const { folderToken } = (await call(server, 'POST', `/v1/folders/${folder.id}/unlock`, { token, body: { password } })).body;
+    const last = await tus.patch(path, 5, 'world', { 'x-folder-token': folderToken });
+    assert.equal(last.headers.get('content-location'), `/v1/files/${idOf(path)}`, last.text);
+    assert.equal((await call(server, 'GET', `/v1/files/${idOf(path)}`, { token })).status, 423);
+  });
+
   it('is nobody else’s', async () => {
     const path = await tus.begin({ 'upload-length': '5' });
     const person = { username: 'somebody', password: 'nobody will guess this one' };
@@ -200,8 +222,19 @@ describe('the room of an upload', () => {
     assert.equal((await other.patch(growing, 0, 'g'.repeat(150))).status, 204);
     const over = await other.patch(growing, 150, 'g'.repeat(51));
     assert.deepEqual([over.status, over.body.type], [507, '/problems/quota-exceeded']);
+    const overridden = { 'x-http-method-override': 'PATCH', 'content-type': 'application/offset+octet-stream', 'upload-offset': '150' };
+    assert.equal((await other.send('POST', growing, overridden, 'g'.repeat(51))).status, 507);
     assert.equal((await other.patch(growing, 150, 'g'.repeat(50), { 'upload-length': '200' })).status, 204);
     const left = await readdir(join(server.dataFolder, 'blobs', 'pieces'));
     assert.deepEqual(left, [], 'no pieces are left');
   });
+});
+
+test('behind a proxy that serves us below a path, addresses have it', async (context) => {
+  const server = await startServer({ env: { ENTREPOT_PUBLIC_URL: 'https://world.example/store/' } });
+  context.after(() => server.stop());
+  const tus = tusClient(server, await givenOperator(server));
+  const { headers } = await tus.create({ 'upload-length': '5' }, 'hello');
+  assert.match(headers.get('location') ?? '', /^\/store\/v1\/files\/resumable\/file_/);
+  assert.match(headers.get('content-location') ?? '', /^\/store\/v1\/files\/file_/);
 });

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { glob, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Answer, call } from './given.ts';
+import { noteRefusal } from './refusals-seen.ts';
 import type { TestServer } from './start-server.ts';
 
 type Server = Pick<TestServer, 'url'>;
@@ -30,6 +31,7 @@ export const tusClient = (server: Server, token: string) => {
       body: new Blob([new Uint8Array(body)]),
     });
     const text = await response.text();
+    noteRefusal(method, path, response.status, text);
     return { status: response.status, text, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
   };
   const chunk = { 'content-type': 'application/offset+octet-stream' };

@@ -143,7 +143,7 @@ export const resumableRoutes =
           body: Bytes,
           response: {
             201: Nothing,
-            ...refusals('bad-request', 'empty', 'locked', 'conflict', 'unsupported-version', 'checksum-mismatch', 'quota-exceeded', 404),
+            ...refusals('bad-request', 'empty', 'locked', 'unsupported-version', 'checksum-mismatch', 'quota-exceeded', 404),
           },
         },
       },
