@@ -123,28 +123,37 @@ describe('an upload that is cut off goes on where it stopped', () => {
     );
     assert.equal(await sha256OnDisk(server, idOf(path)), sha256Of(bytes));
 
-    const slow = await tus.begin({ 'upload-length': '1000' });
-    const sending = await openPatch(slow, 0, Buffer.from('hello'), 1000);
-    const other = await eventually(
-      () => tus.patch(slow, 0, 'hello'),
-      ({ status }) => status === 423,
-      4_000,
+    const slow = await tus.begin({ 'upload-length': String(bytes.length) });
+    const sending = await openPatch(slow, 0, bytes.subarray(0, mebi), bytes.length);
+    const offset = await eventually(
+      () => offsetOf(slow),
+      (there) => there > 0,
     );
+    const other = await tus.patch(slow, offset, bytes.subarray(offset));
+    assert.equal(other.status, 423, other.text);
     assert.deepEqual([other.body.type, other.headers.get('retry-after')], ['/problems/locked', '1']);
     sending.destroy();
   });
 
   it('a connection that has fallen silent makes way for the client that came back', async () => {
-    const path = await tus.begin({ 'upload-length': '10' });
-    const silent = await openPatch(path, 0, Buffer.from('hello'), 10);
+    const bytes = textOf(2 * mebi);
+    const path = await tus.begin({ 'upload-length': String(bytes.length) });
+    const silent = await openPatch(path, 0, bytes.subarray(0, mebi), bytes.length);
+    await eventually(
+      () => offsetOf(path),
+      (there) => there > 0,
+    );
     const back = await eventually(
-      async () => await tus.patch(path, await offsetOf(path), 'world'),
-      ({ status, headers }) => status === 204 && headers.get('upload-offset') === '10',
+      async () => {
+        const offset = await offsetOf(path);
+        return await tus.patch(path, offset, bytes.subarray(offset));
+      },
+      ({ status }) => status === 204,
       20_000,
     );
     assert.ok(back.headers.get('content-location'));
     silent.destroy();
-    assert.equal(await sha256OnDisk(server, idOf(path)), sha256Of(Buffer.from('helloworld')));
+    assert.equal(await sha256OnDisk(server, idOf(path)), sha256Of(bytes));
   });
 
   it('into a folder that is locked meanwhile waits until it is unlocked', async () => {
