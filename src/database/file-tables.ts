@@ -143,6 +143,27 @@ export interface LinkKeyRow {
   expiresAt: number;
 }
 
+/** An upload that can be resumed. One of a file has the id of the file, whose row stands beside it. */
+export interface UploadRow {
+  id: string;
+  tenantId: string;
+  ownerId: string;
+  /** `file`: bytes come for a file; `partial`: for a part of one; `final`: a file that is put together from parts. */
+  kind: 'file' | 'partial' | 'final';
+  /** `stored`: its file is kept; `ended`: it was given up, refused or used. Both are remembered until `expiresAt`. */
+  state: 'open' | 'stored' | 'ended';
+  /** How many bytes there will be; null while that is not known. */
+  length: number | null;
+  /** Of a partial upload the room that is held for it; that of others is held by the row of their file. */
+  reservedBytes: number;
+  /** `Upload-Metadata` and `Upload-Concat` as they were sent. */
+  metadata: string | null;
+  concatenation: string | null;
+  createdAt: number;
+  /** Moved on whenever bytes come. */
+  expiresAt: number;
+}
+
 export interface FileTables {
   files: FileRow;
   folders: FolderRow;
@@ -150,6 +171,7 @@ export interface FileTables {
   fileSearch: FileSearchRow;
   fileStats: FileStatRow;
   blobRemovals: BlobRemovalRow;
+  uploads: UploadRow;
   endedFiles: EndedFileRow;
   accesses: AccessRow;
   accessRoles: AccessRoleRow;

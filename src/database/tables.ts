@@ -11,6 +11,7 @@ export type {
   FileUsageRow,
   FolderRow,
   LinkKeyRow,
+  UploadRow,
 } from './file-tables.ts';
 export type { ShareDownloadRow, ShareRow } from './share-tables.ts';
 

@@ -40,6 +40,7 @@ const guarded = (payload: IncomingMessage, limitMs: number): Readable => {
       done(error);
     },
   });
+  body.on('error', () => undefined); // a request that was refused is read by nobody: its being cut off must not end the process
   payload.on('data', onData).on('end', onEnd).on('error', onCut).on('close', onCut);
   payload.pause();
   return body;

@@ -8,6 +8,8 @@ export interface Item {
   readonly params: Readonly<Record<string, string>>;
   /** Who may see it: its owner alone, admins of the tenant as well, everybody of the tenant with the scope, or whoever has it in the instance. */
   readonly seenBy: 'owner' | 'admins' | 'tenant' | 'instance';
+  /** What each request for it must say. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 type Make = (server: Pick<TestServer, 'url'>, owner: Caller) => Promise<Item>;
@@ -79,6 +81,13 @@ const makeShare: Make = async (server, owner) => {
   return { params: { id, token: url.slice(url.lastIndexOf('/') + 1), fileId: params.id ?? '' }, seenBy: 'owner' };
 };
 
+const makeUpload: Make = async (server, owner) => {
+  const tus = { 'tus-resumable': '1.0.0' };
+  const answer = await call(server, 'POST', '/v1/files/resumable', { token: owner.token(), headers: { ...tus, 'upload-length': '5' } });
+  assert.equal(answer.status, 201, answer.text);
+  return { params: { id: answer.headers.get('location')?.split('/').at(-1) ?? '' }, seenBy: 'owner', headers: tus };
+};
+
 /** How to make what a path names; the longest beginning of the path counts. A new route with a parameter needs a line here. */
 const makers: Readonly<Record<string, Make>> = {
   '/v1/services/{id}': async (server, owner) => {
@@ -106,6 +115,7 @@ const makers: Readonly<Record<string, Make>> = {
     const { body } = await call(server, 'GET', '/v1/sessions', { token: owner.token() });
     return { params: { id: body.items[0].id }, seenBy: 'owner' };
   },
+  '/v1/files/resumable/{id}': makeUpload,
   '/v1/files/{id}': makeFile,
   '/v1/shares/{': makeShare,
   '/s/{token}': makeShare,

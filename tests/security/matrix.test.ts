@@ -111,6 +111,7 @@ describe('who may call each route', () => {
       redirect: 'manual',
       headers: {
         'x-forwarded-for': `10.${tries >> 16}.${(tries >> 8) & 255}.${tries & 255}`,
+        ...item?.headers,
         ...(type === undefined ? {} : { 'content-type': type }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       },

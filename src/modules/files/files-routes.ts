@@ -7,6 +7,7 @@ import type { Files } from './files.ts';
 import { folderRoutes } from './folder-routes.ts';
 import { linkRoutes, signedRoutes } from './link-routes.ts';
 import { publicRoutes } from './public-routes.ts';
+import { resumableRoutes } from './resumable/resumable-routes.ts';
 import { sharePageRoutes } from './shares/share-page-routes.ts';
 import { shareRoutes } from './shares/share-routes.ts';
 import { statsRoutes } from './stats-routes.ts';
@@ -21,6 +22,7 @@ export const filesRoutes =
     app.register(uploadRoutes(files), { prefix: '/v1/files' });
     app.register(catalogueRoutes(files), { prefix: '/v1/files' });
     app.register(statsRoutes(files), { prefix: '/v1/files' });
+    app.register(resumableRoutes(files), { prefix: '/v1/files/resumable' });
     app.register(fileRoutes(files), { prefix: '/v1/files' });
     app.register(folderRoutes(files), { prefix: '/v1/folders' });
     app.register(shareRoutes(files), { prefix: '/v1/shares' });

@@ -40,7 +40,14 @@ import { createOwnerRemoval } from './owner-removal.ts';
 import { createOwnerStore } from './owner-store.ts';
 import { createQuota } from './quota.ts';
 import { createReceiving, type Receiving, type Sender } from './receive-file.ts';
+import { createUploadBytes } from './resumable/upload-bytes.ts';
+import { createUploadEnd, endUploadOf } from './resumable/upload-end.ts';
+import { createUploadExpiry } from './resumable/upload-expiry.ts';
+import { createUploadStore } from './resumable/upload-store.ts';
+import { createUploads, type Uploads } from './resumable/uploads.ts';
 import { type BytesOf, createBytesOf } from './serve-file.ts';
+import { createSettling } from './settle-file.ts';
+import { createSettleStore } from './settle-store.ts';
 import type { ShareVisits } from './shares/share-visits.ts';
 import type { Shares } from './shares/shares.ts';
 import { createSharing } from './shares/sharing.ts';
@@ -85,6 +92,9 @@ export interface FilesNeeds {
 export interface Files {
   readonly receiving: Receiving;
   readonly acts: FileActs;
+  readonly uploads: Uploads;
+  /** What stands before our own paths in the world's addresses; empty without a `PUBLIC_URL` that has a path. */
+  readonly pathPrefix: string;
   readonly folders: Folders;
   readonly removeFolder: RemoveFolder;
   readonly locks: FolderLocks;
@@ -141,11 +151,32 @@ export const createFiles = (needs: FilesNeeds): Files => {
   const accesses = createAccessStore(database);
   const downloads = createDownloads({ ...common, accesses });
   const sharing = createSharing({ ...common, acts, downloads });
-  const alsoRemoves = [(fileId: string) => sharing.endSharesOf({ fileIds: [fileId] })];
-  const removal = createFileRemoval({ ...common, store: trashStore, blobRemoval, alsoRemoves });
+  const uploadStore = createUploadStore(database);
+  const removal = createFileRemoval({
+    ...common,
+    store: trashStore,
+    blobRemoval,
+    alsoRemoves: [(fileId) => sharing.endSharesOf({ fileIds: [fileId] }), endUploadOf({ store: uploadStore, clock })],
+  });
+  const settleStore = createSettleStore(database);
+  const settling = createSettling({ ...common, store: settleStore, blobRemoval, allowedTypes: fileTypes });
+  const bytes = createUploadBytes({ blobs, clock });
+  const end = createUploadEnd({ ...common, store: uploadStore, files: settleStore, settling, removal });
+  const uploads = createUploads({
+    ...common,
+    settling,
+    bytes,
+    end,
+    maxFileBytes,
+    store: uploadStore,
+    files: settleStore,
+    fileStore: store,
+  });
+  const expiry = createUploadExpiry({ ...common, store: uploadStore, end, bytes });
   const trash = createTrash({ ...common, acts, store: trashStore, folders: folderStore, removal });
   const retention = createFileRetention({ ...common, store: trashStore, removal, trashMs, retentionMs });
   const sweeper = createSweeper({ store: createSweepStore(database), blobs, clock, ids, log, isAlone });
+  identity.removeAlso({ name: 'uploads', removeSome: ({ id, tenantId }) => expiry.removeSome({ tenantId, ownerId: id }) });
   identity.removeAlso(sharing.removal);
   identity.removeAlso(createOwnerRemoval({ ...common, store: trashStore, removal }));
 
@@ -176,6 +207,8 @@ export const createFiles = (needs: FilesNeeds): Files => {
     locks: createFolderLocks({ ...common, ...identity, store: folderStore, tokens }),
     catalogue,
     statistics: createStatistics({ statsStore: createFileStatsStore(database) }),
+    uploads,
+    pathPrefix: publicUrl === undefined ? '' : new URL(publicUrl).pathname.replace(/\/$/, ''),
     viewerOf,
     async senderOf(caller, { address, requestId, folderToken }) {
       const since = clock.now();
@@ -190,7 +223,13 @@ export const createFiles = (needs: FilesNeeds): Files => {
     accessLog,
     thumbnails,
     missingBytes: sweeper.missing,
-    startWorkers: () => [blobRemoval.startWorker(), retention.startWorker(), sweeper.startWorker(), accessLog.startRetention()],
+    startWorkers: () => [
+      blobRemoval.startWorker(),
+      retention.startWorker(),
+      sweeper.startWorker(),
+      accessLog.startRetention(),
+      expiry.startWorker(),
+    ],
     async close() {
       await Promise.all([downloads.close(), thumbnails.close()]);
     },
