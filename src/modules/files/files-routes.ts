@@ -2,6 +2,8 @@ import type { FastifyPluginAsync } from 'fastify';
 import { accessRoutes } from './access-routes.ts';
 import { catalogueRoutes } from './catalogue-routes.ts';
 import { contentRoutes } from './content-routes.ts';
+import { directRoutes } from './direct/direct-routes.ts';
+import { hookRoutes } from './direct/hook-routes.ts';
 import { fileRoutes } from './file-routes.ts';
 import type { Files } from './files.ts';
 import { folderRoutes } from './folder-routes.ts';
@@ -22,6 +24,8 @@ export const filesRoutes =
     app.register(uploadRoutes(files), { prefix: '/v1/files' });
     app.register(catalogueRoutes(files), { prefix: '/v1/files' });
     app.register(statsRoutes(files), { prefix: '/v1/files' });
+    app.register(directRoutes(files), { prefix: '/v1/files/direct' });
+    app.register(hookRoutes(files), { prefix: '/v1/hooks' });
     app.register(resumableRoutes(files), { prefix: '/v1/files/resumable' });
     app.register(fileRoutes(files), { prefix: '/v1/files' });
     app.register(folderRoutes(files), { prefix: '/v1/folders' });

@@ -4,7 +4,7 @@ import type { Caller } from '../../foundation/caller.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import type { Ids } from '../../foundation/ids.ts';
 import type { Log } from '../../foundation/log.ts';
-import type { Seal } from '../../foundation/secret.ts';
+import type { Seal, Secret } from '../../foundation/secret.ts';
 import type { Worker } from '../../foundation/work.ts';
 import type { Scanner } from '../../scan/scanner.ts';
 import type { Events } from '../events/events.ts';
@@ -16,6 +16,9 @@ import { createBlobRemoval } from './blob-removal.ts';
 import { createBlobRemovalStore } from './blob-removal-store.ts';
 import { type Catalogue, createCatalogue } from './catalogue.ts';
 import { createCatalogueStore } from './catalogue-store.ts';
+import { createDirectUploadStore } from './direct/direct-upload-store.ts';
+import { createDirectUploads, type DirectUploads } from './direct/direct-uploads.ts';
+import { createUploadSignature } from './direct/upload-signature.ts';
 import { createDownloads, type Downloads } from './downloads.ts';
 import { createFileActs, type FileActs } from './file-acts.ts';
 import { createFileFacts } from './file-facts.ts';
@@ -70,6 +73,7 @@ export interface FilesSettings {
   /** How long traces are kept, and who fetched what. */
   readonly retentionMs: number;
   readonly linkTtlMs: number;
+  readonly hookKeys?: readonly Secret[] | undefined;
 }
 
 export interface FilesNeeds {
@@ -101,6 +105,9 @@ export interface Files {
   readonly trash: Trash;
   readonly shares: Shares;
   readonly shareVisits: ShareVisits;
+  readonly directUploads: DirectUploads;
+  /** With one of these the object store tells of bytes that have arrived. */
+  readonly hookKeys: readonly Secret[];
   readonly catalogue: Catalogue;
   readonly statistics: Statistics;
   /** Whoever looks; `folderToken` is the header that opens locked folders. */
@@ -172,6 +179,12 @@ export const createFiles = (needs: FilesNeeds): Files => {
     files: settleStore,
     fileStore: store,
   });
+  const directUploads = createDirectUploads({
+    ...{ ...common, settling, maxFileBytes, allowedTypes: fileTypes },
+    store: createDirectUploadStore(database),
+    fileStore: store,
+    signature: createUploadSignature({ seal, clock }),
+  });
   const expiry = createUploadExpiry({ ...common, store: uploadStore, end, bytes });
   const trash = createTrash({ ...common, acts, store: trashStore, folders: folderStore, removal });
   const retention = createFileRetention({ ...common, store: trashStore, removal, trashMs, retentionMs });
@@ -199,6 +212,8 @@ export const createFiles = (needs: FilesNeeds): Files => {
     trash,
     shares: sharing.shares,
     shareVisits: sharing.shareVisits,
+    directUploads,
+    hookKeys: settings.hookKeys ?? [],
     folders: createFolders({ ...common, store: folderStore }),
     removeFolder: createRemoveFolder({
       ...{ ...common, store: folderStore, removalStore: createFolderRemovalStore(database) },
