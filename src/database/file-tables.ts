@@ -1,4 +1,7 @@
 import type { Generated } from 'kysely';
+import type { ShareTables } from './share-tables.ts';
+
+export type { ShareRow } from './share-tables.ts';
 
 // The tables of the module `files`. Times are milliseconds since 1970 (UTC), `…Json` columns hold JSON text.
 
@@ -164,7 +167,7 @@ export interface UploadRow {
   expiresAt: number;
 }
 
-export interface FileTables {
+export interface FileTables extends ShareTables {
   files: FileRow;
   folders: FolderRow;
   fileUsage: FileUsageRow;

@@ -1,6 +1,5 @@
 import type { Generated } from 'kysely';
 import type { FileTables } from './file-tables.ts';
-import type { ShareTables } from './share-tables.ts';
 
 export type {
   AccessRow,
@@ -11,9 +10,9 @@ export type {
   FileUsageRow,
   FolderRow,
   LinkKeyRow,
+  ShareRow,
   UploadRow,
 } from './file-tables.ts';
-export type { ShareDownloadRow, ShareRow } from './share-tables.ts';
 
 // The schema on one screen. Times are milliseconds since 1970 (UTC), flags are 0 or 1, `…Json` columns hold JSON text.
 
@@ -370,7 +369,7 @@ export interface MigrationRow {
   appliedAt: number;
 }
 
-export interface Tables extends FileTables, ShareTables {
+export interface Tables extends FileTables {
   tenants: TenantRow;
   people: PersonRow;
   takenNames: TakenNameRow;

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { openBlobStore } from '../../src/blobs/open-blob-store.ts';
+import { createClock } from '../../src/foundation/clock.ts';
 import { call, eventually, givenOperator, givenTarget, type Json } from '../support/given.ts';
 import { givenPerson, type Person } from '../support/given-people.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
@@ -11,6 +14,7 @@ import { png, utf8Text } from '../support/sample-files.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
 
 const [oldKey, newKey] = ['an old key of the store'.replaceAll(' ', '-'), 'a-new-key-of-the-store'];
+const env = { ENTREPOT_HOOK_KEYS: `${oldKey},${newKey}`, ENTREPOT_MAX_FILE_SIZE: '1MiB', ENTREPOT_QUOTA_PERSON: '100000' };
 const secret = 'open sesame street';
 const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
@@ -22,9 +26,7 @@ describe('direct uploads', () => {
 
   before(async () => {
     receiver = await startReceiver({ answer: () => ({ status: 200 }) });
-    server = await startServer({
-      env: { ENTREPOT_HOOK_KEYS: `${oldKey},${newKey}`, ENTREPOT_MAX_FILE_SIZE: '1MiB', ENTREPOT_QUOTA_PERSON: '100000' },
-    });
+    server = await startServer({ env });
     admin = await givenOperator(server);
     ann = await givenPerson(server, admin);
   });
@@ -193,6 +195,25 @@ describe('direct uploads', () => {
       400,
       '/problems/bad-body',
     ]);
+  });
+
+  it('bytes that came into the store by another way become a file when the store tells of them, or are rejected', async () => {
+    const bytes = png();
+    const [good, other, small] = [
+      await begin(bytes),
+      await begin(bytes, { sha256: sha256Of(utf8Text()) }),
+      await begin(utf8Text(), { size: 5 }),
+    ];
+    const { dataFolder } = server;
+    await server.kill('SIGTERM');
+    const blobs = await openBlobStore({ url: `folder:${join(dataFolder, 'blobs')}`, clock: createClock() });
+    for (const { file } of [good, other]) await blobs.put(file.id, bytes);
+    await blobs.put(small.file.id, utf8Text());
+    server = await startServer({ dataFolder, env });
+    for (const { file } of [good, other, small]) assert.equal((await notify(`in/${file.id}`)).status, 204);
+    const states = await Promise.all([good, other, small].map(async ({ file }) => (await fileOf(file.id)).state));
+    assert.deepEqual(states, ['stored', 'rejected', 'rejected']);
+    assert.equal((await fileOf(good.file.id)).sha256, sha256Of(bytes));
   });
 
   it('notifications that come early, late, twice or for something else change nothing', async () => {
