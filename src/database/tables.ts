@@ -2,18 +2,8 @@ import type { Generated } from 'kysely';
 import type { FileTables } from './file-tables.ts';
 import type { ShareTables } from './share-tables.ts';
 
-export type {
-  AccessRow,
-  BlobRemovalRow,
-  EndedFileRow,
-  FileRow,
-  FileStatRow,
-  FileUsageRow,
-  FolderRow,
-  LinkKeyRow,
-  UploadRow,
-} from './file-tables.ts';
-export type { ShareDownloadRow, ShareRow } from './share-tables.ts';
+export type * from './file-tables.ts';
+export type * from './share-tables.ts';
 
 // The schema on one screen. Times are milliseconds since 1970 (UTC), flags are 0 or 1, `…Json` columns hold JSON text.
 
