@@ -5,10 +5,13 @@ import { acceptOne } from './accept-one.ts';
 import { deepBacklog } from './backlog.ts';
 import type { Claim } from './claim.ts';
 import { deliver } from './deliver.ts';
+import { linkSmall } from './link-small.ts';
+import { listFiles } from './list-files.ts';
 import { memory } from './memory.ts';
 import { pace } from './pace.ts';
 import { describeMachine } from './parts/machine.ts';
 import { type Measured, printPage, printTable } from './parts/report.ts';
+import { range } from './range.ts';
 import { refusedSignIns } from './refused-sign-ins.ts';
 import { tokenCheck } from './token-check.ts';
 import { transferLarge } from './transfer-large.ts';
@@ -20,7 +23,7 @@ import { uploadSmall } from './upload-small.ts';
 
 const claims: readonly Claim[] = [
   ...[acceptOne, acceptBatch, deliver, deepBacklog, memory, pace, tokenCheck, refusedSignIns],
-  ...[uploadSmall, transferLarge, uploadMemory],
+  ...[uploadSmall, linkSmall, range, transferLarge, uploadMemory, listFiles],
 ];
 
 const { values, positionals } = parseArgs({ options: { write: { type: 'boolean', default: false } }, allowPositionals: true });

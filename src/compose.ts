@@ -161,6 +161,7 @@ export const compose = async (
         isStopping = true;
         await live.worker.stop();
         await closeRequests(app);
+        await files.close();
         await intake.close();
         await Promise.all(workers.map((worker) => worker.stop()));
         await delivery.close();

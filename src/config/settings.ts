@@ -180,7 +180,7 @@ export const settingTable = {
     env: 'ENTREPOT_LINK_TTL',
     fallback: '1h',
     parse: duration('1s', '365d'),
-    doc: 'How long a signed link to a file is good unless its maker asks for less or more.',
+    doc: 'How long a signed link to a file is good unless its maker asks for less or for more (up to 7d, or up to this where it is longer).',
   }),
   maxFileBytes: setting({
     env: 'ENTREPOT_MAX_FILE_SIZE',

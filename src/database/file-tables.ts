@@ -36,6 +36,31 @@ export interface FileRow {
   createdAt: number;
   updatedAt: number;
   trashedAt: number | null;
+  /** The words that it is found by, of its name, title and description; see `search-words.ts`. */
+  words: string;
+}
+
+/** What files are found by: an index of terms, not a table that can be read. Its rowid is a file's position. */
+export interface FileSearchRow {
+  rowid: number;
+  terms: string;
+}
+
+/** Counts of stored files, by who sees them, day and dimension. */
+export interface FileStatRow {
+  tenantId: string;
+  /** Empty for the files of all owners. */
+  ownerId: string;
+  /** `open` to all of the tenant, `private`, or the audiences as JSON. Of an owner only those that are not open. */
+  audience: string;
+  /** Days since 1970 (UTC) on which they were made. */
+  day: number;
+  dimension: 'total' | 'provider' | 'category' | 'language' | 'role' | 'type';
+  /** The value; empty for `total`. */
+  key: string;
+  files: number;
+  bytes: number;
+  downloads: number;
 }
 
 /** A folder of its owner; a tree. */
@@ -75,6 +100,49 @@ export interface EndedFileRow {
   endedAt: number;
 }
 
+/** One download: what was fetched, as it was then, by whom. */
+export interface AccessRow {
+  id: string;
+  tenantId: string;
+  /** Whose file it was. */
+  ownerId: string;
+  fileId: string;
+  /** Where the file was. */
+  folderId: string | null;
+  name: string;
+  /** The person (or service) who fetched it; null where nobody had to say who it is. */
+  personId: string | null;
+  how: 'content' | 'link' | 'share' | 'public';
+  /** Null once the account of who fetched it is deleted. */
+  address: string | null;
+  userAgent: string | null;
+  /** How many the answer had. */
+  bytes: number;
+  provider: string | null;
+  language: string | null;
+  rolesJson: string;
+  at: number;
+}
+
+/** An access, once for each audience that the file was meant for. */
+export interface AccessRoleRow {
+  ownerId: string;
+  role: string;
+  accessId: string;
+  tenantId: string;
+}
+
+/** What signs links to files during one period. */
+export interface LinkKeyRow {
+  /** Counted from 1970. */
+  period: number;
+  /** Sealed with the secret key. */
+  sealedKey: string;
+  createdAt: number;
+  /** No link that it signed is good after this. */
+  expiresAt: number;
+}
+
 /** An upload that can be resumed. One of a file has the id of the file, whose row stands beside it. */
 export interface UploadRow {
   id: string;
@@ -100,7 +168,12 @@ export interface FileTables {
   files: FileRow;
   folders: FolderRow;
   fileUsage: FileUsageRow;
+  fileSearch: FileSearchRow;
+  fileStats: FileStatRow;
   blobRemovals: BlobRemovalRow;
   uploads: UploadRow;
   endedFiles: EndedFileRow;
+  accesses: AccessRow;
+  accessRoles: AccessRoleRow;
+  linkKeys: LinkKeyRow;
 }

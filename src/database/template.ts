@@ -1,5 +1,5 @@
-import type { CompiledQuery } from 'kysely';
-import type { RepeatedStatement, Statement } from './database.ts';
+import { CompiledQuery } from 'kysely';
+import type { Database, RepeatedStatement, Statement } from './database.ts';
 
 /** A place in a query that gets its value later. */
 class Slot {
@@ -34,5 +34,17 @@ export const template = <Row extends object>(query: { compile(): CompiledQuery }
   return {
     row: (row) => ({ sql, parameters: bind(row) }),
     rows: (rows, mustChange) => ({ sql, rows: rows.map(bind), ...(mustChange === undefined ? {} : { mustChange }) }),
+  };
+};
+
+/** A read compiled once, for what is asked all the time. `Found` is what the query selects. */
+export const preparedRead = <Row extends object, Found>(
+  read: Database['read'],
+  query: { compile(): CompiledQuery<Found> },
+): ((row: Row) => Promise<Found[]>) => {
+  const prepared = template<Row>(query);
+  return async (row) => {
+    const { sql, parameters } = prepared.row(row);
+    return (await read.executeQuery(CompiledQuery.raw(sql, [...parameters]) as CompiledQuery<Found>)).rows; // the text is that of `query`
   };
 };

@@ -19,6 +19,7 @@ export const idPrefixes = {
   upload: 'upl',
   folder: 'fold',
   share: 'shr',
+  access: 'acc',
   request: 'req',
 } as const;
 

@@ -76,6 +76,11 @@ export const problems = {
     title: 'The e-mail address is not confirmed yet',
     help: 'Follow the link in the mail that was sent when you signed up, then sign in again.',
   },
+  'bad-link': {
+    status: 403,
+    title: 'The link is not one of ours',
+    help: 'Something in it was changed or is missing, e.g. its end was cut off in a mail. Use it exactly as it was given, or ask for a new one.',
+  },
   'sign-up-closed': { status: 403, title: 'Nobody can sign up here', help: 'An administrator of the tenant makes the accounts.' },
   'tenant-suspended': { status: 403, title: 'The tenant is suspended', help: 'The operator of this server has to let it in again.' },
   'not-through-edge': {

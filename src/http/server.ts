@@ -20,6 +20,7 @@ import { type AdmissionNeeds, admission, edgeProblem, noRoute } from './admissio
 import { clientErrorHandler, expectationHandler } from './client-errors.ts';
 import { docsRoutes } from './docs-routes.ts';
 import { problemOf } from './error-to-problem.ts';
+import { continueHandler } from './expect-continue.ts';
 import { type Checks, healthRoutes } from './health.ts';
 import type { IdempotencyStore } from './idempotency.ts';
 import { addJsonBodies } from './json-body.ts';
@@ -157,6 +158,7 @@ export const createServer = (needs: ServerNeeds): App => {
   app.setNotFoundHandler(() => {
     throw new Problem('not-found', 'There is nothing at this address.');
   });
+  app.server.on('checkContinue', continueHandler(app.server));
   app.server.on('checkExpectation', expectationHandler({ ids, log, isThroughEdge: needs.isThroughEdge }));
 
   const document = createApiDocument({ table, version: needs.version, publicUrl: needs.publicUrl });

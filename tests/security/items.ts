@@ -54,15 +54,31 @@ const makeEvent: Make = async (server, owner) => {
   return { params: { id }, seenBy: 'tenant' };
 };
 
-const makeFile: Make = async (server, owner) => {
+const upload = async (server: Pick<TestServer, 'url'>, owner: Caller, query = ''): Promise<Json> => {
   const headers = { 'content-type': 'text/plain' };
-  const answer = await call(server, 'POST', `/v1/files?name=${next()}.txt`, {
+  const answer = await call(server, 'POST', `/v1/files?name=${next()}.txt${query}`, {
     token: owner.token(),
     body: 'a file of the matrix',
     headers,
   });
   assert.equal(answer.status, 201, answer.text);
-  return { params: { id: answer.body.id }, seenBy: 'admins' };
+  return answer.body;
+};
+
+const makeFile: Make = async (server, owner) => {
+  const { id } = await upload(server, owner);
+  return { params: { id }, seenBy: 'admins' };
+};
+
+const makeOpenFile: Make = async (server, owner) => {
+  const { id, name } = await upload(server, owner, '&visibility=public');
+  return { params: { fileId: id, name }, seenBy: 'instance' };
+};
+
+const makeShare: Make = async (server, owner) => {
+  const { params } = await makeFile(server, owner);
+  const { id, url } = await create(server, owner, '/v1/shares', { fileId: params.id });
+  return { params: { id, token: url.slice(url.lastIndexOf('/') + 1), fileId: params.id ?? '' }, seenBy: 'owner' };
 };
 
 const makeUpload: Make = async (server, owner) => {
@@ -101,10 +117,18 @@ const makers: Readonly<Record<string, Make>> = {
   },
   '/v1/files/resumable/{id}': makeUpload,
   '/v1/files/{id}': makeFile,
+  '/v1/shares/{': makeShare,
+  '/s/{token}': makeShare,
   '/v1/folders/{id}': async (server, owner) => {
     const { id } = await create(server, owner, '/v1/folders', { name: next() });
     return { params: { id }, seenBy: 'owner' };
   },
+  '/v1/files/by-name/{name}': async (server, owner) => {
+    const { name } = await upload(server, owner);
+    return { params: { name }, seenBy: 'owner' };
+  },
+  '/l/{fileId}/{name}': makeOpenFile,
+  '/p/{fileId}/{name}': makeOpenFile,
   '/v1/deliveries/{id}': makeDelivery,
   '/v1/events/{id}': makeEvent,
   '/v1/trace/{id}': makeEvent,

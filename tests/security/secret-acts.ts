@@ -82,6 +82,18 @@ export const acts: Readonly<Record<string, (scene: Scene) => Promise<unknown>>> 
     await ask('GET', '/v1/me', { token: hide('a token that the user service does not know', newSecret('refuse-me')) });
     await ask('GET', '/v1/me', { token: hide('a token at which the user service fails', newSecret('fail-at-me')) });
   },
+  'fetch by a signed link, also when it was changed': async ({ call: ask, admin, hide }) => {
+    const upload = { token: admin, body: 'behind a link', headers: { 'content-type': 'text/plain' } };
+    const { body: file } = await ask('POST', '/v1/files?name=linked.txt', upload);
+    const { body: link } = await ask('POST', `/v1/files/${file.id}/links`, { token: admin, body: {} });
+    const { pathname, search, searchParams } = new URL(link.url);
+    hide('the signature of a link', searchParams.get('signature') ?? '');
+    await ask('GET', pathname + search);
+    await ask('GET', `${pathname}${search}`.replace('inline', 'attachment'));
+    await ask('GET', `${pathname}${search}&more=1`);
+    await ask('GET', `${pathname}/more${search}`);
+    await ask('GET', `/v1/files/accesses?file=${file.id}`, { token: admin });
+  },
   'deliver to a target with secrets': async ({ call: ask, admin, receiver, hide }) => {
     const secret = `whsec_${Buffer.from(newSecret('webhook')).toString('base64')}`;
     const config = { url: new URL('/hook', receiver.url).href, secret: hide('the secret of a webhook', secret) };

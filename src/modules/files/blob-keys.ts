@@ -1,11 +1,9 @@
 import type { FileRow } from '../../database/tables.ts';
+import { type ThumbnailSize, thumbnailSizes } from './thumbnail-maker.ts';
 
 // Under which keys the bytes of a file are: its own id, and behind it what is made of it.
 
-/** The sizes of the thumbnails that are kept. */
-export const thumbnailSizes = [128, 256, 512, 1024] as const;
-
-export const thumbnailKeyOf = (fileId: string, size: (typeof thumbnailSizes)[number]): string => `${fileId}-t${size}`;
+export const thumbnailKeyOf = (fileId: string, size: ThumbnailSize): string => `${fileId}-t${size}`;
 
 /** The keys of all that may have been made of a file of that type. */
 export const derivedKeysOf = ({ id, type }: Pick<FileRow, 'id' | 'type'>): string[] =>

@@ -1,5 +1,6 @@
 import type { FileRow } from '../../database/tables.ts';
 import { toRfc3339 } from '../../foundation/clock.ts';
+import { isThumbnailable } from './thumbnail-maker.ts';
 
 /** A file as callers see it. */
 export interface FileResource {
@@ -25,14 +26,14 @@ export interface FileResource {
   readonly thumbnailUrl?: string;
 }
 
-/** The path of a public file; its last part is for people, the id alone counts. */
+/** The path of a public file. Its last part must be the name, so that nobody fills caches by others. */
 export const publicPathOf = ({ id, name }: Pick<FileRow, 'id' | 'name'>): string => `/p/${id}/${encodeURIComponent(name)}`;
 
 const given = <Name extends string>(name: Name, value: string | null): { [Key in Name]?: string } =>
   value === null ? {} : ({ [name]: value } as { [Key in Name]: string }); // one member, by its name
 
 /** `baseUrl` is how the world reaches us (`PUBLIC_URL`, else the address of the request); without it addresses are paths. */
-export const resourceOf = (row: Omit<FileRow, 'position'>, baseUrl = ''): FileResource => ({
+export const resourceOf = (row: Omit<FileRow, 'position' | 'words'>, baseUrl = ''): FileResource => ({
   id: row.id,
   name: row.name,
   ...given('title', row.title),
@@ -52,4 +53,5 @@ export const resourceOf = (row: Omit<FileRow, 'position'>, baseUrl = ''): FileRe
   createdAt: toRfc3339(row.createdAt),
   updatedAt: toRfc3339(row.updatedAt),
   ...(row.visibility === 'public' && row.state === 'stored' ? { url: `${baseUrl}${publicPathOf(row)}` } : {}),
+  ...(row.state === 'stored' && isThumbnailable(row.type) ? { thumbnailUrl: `${baseUrl}/v1/files/${row.id}/thumbnail` } : {}),
 });

@@ -1,3 +1,4 @@
+import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Database } from '../../database/database.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import type { Log } from '../../foundation/log.ts';
@@ -23,6 +24,7 @@ export interface FileRetention {
 /** Empties the trash, and gives up files whose bytes never came or were refused. Nothing is kept in mind: each look asks the rows anew. */
 export const createFileRetention = ({
   database,
+  blobs,
   store,
   removal,
   clock,
@@ -31,6 +33,7 @@ export const createFileRetention = ({
   retentionMs,
 }: {
   database: Pick<Database, 'write'>;
+  blobs: Pick<BlobStore, 'offsetOf'>;
   store: TrashStore;
   removal: FileRemoval;
   clock: Clock;
@@ -39,26 +42,47 @@ export const createFileRetention = ({
   /** How long traces are kept. */
   retentionMs: number;
 }): FileRetention => {
-  const removeAll = async (
-    list: (limit: number) => Promise<NewFileRow[]>,
-    { tells, signal }: { tells: 'file' | 'nothing'; signal: AbortSignal },
-  ): Promise<number> => {
+  /** Resolves with how many went; one that changed meanwhile stays. */
+  const removeAll = async (files: readonly NewFileRow[], tells: 'file' | 'nothing'): Promise<number> => {
+    const outcomes = await Promise.all(files.map((file) => removal.remove(file, { who: 'entrepot', tells })));
+    return outcomes.filter((isGone) => isGone).length;
+  };
+
+  const emptyTrash = async (before: number, signal: AbortSignal): Promise<number> => {
     let removed = 0;
     while (!signal.aborted) {
-      const files = await list(filesInStep);
-      const outcomes = await Promise.all(files.map((file) => removal.remove(file, { who: 'entrepot', tells })));
-      const gone = outcomes.filter((isGone) => isGone).length;
+      const files = await store.listTrashedBefore(before, filesInStep);
+      const gone = await removeAll(files, 'file');
       removed += gone;
       if (files.length < filesInStep || gone === 0) break;
     }
     return removed;
   };
 
+  /** A body of which a piece is there belongs to an upload that may go on, and that ends by itself when it has rested too long. */
+  const isUnderWay = async ({ id, state }: NewFileRow): Promise<boolean> =>
+    state === 'expected' && (await blobs.offsetOf(id)) !== undefined;
+
+  /** Targets hear nothing: nobody was told that they are there. */
+  const giveUpUnfinished = async (before: number, signal: AbortSignal): Promise<number> => {
+    let removed = 0;
+    let stayed = 0;
+    while (!signal.aborted) {
+      const files = await store.listGivenUpBefore(before, { limit: filesInStep, offset: stayed });
+      const over: NewFileRow[] = [];
+      for (const file of files) if (!(await isUnderWay(file))) over.push(file);
+      const gone = await removeAll(over, 'nothing');
+      removed += gone;
+      stayed += files.length - gone;
+      if (files.length < filesInStep) break;
+    }
+    return removed;
+  };
+
   const look: FileRetention['look'] = async (signal) => {
     const now = clock.now();
-    const trashed = await removeAll((limit) => store.listTrashedBefore(now - trashMs, limit), { tells: 'file', signal });
-    // Nobody was told that they are there.
-    const givenUp = await removeAll((limit) => store.listGivenUpBefore(now - unfinishedMs, limit), { tells: 'nothing', signal });
+    const trashed = await emptyTrash(now - trashMs, signal);
+    const givenUp = await giveUpUnfinished(now - unfinishedMs, signal);
     for (let changes = endsInStep; changes === endsInStep && !signal.aborted; ) {
       const [result] = await database.write([store.forgetEndsBefore({ before: now - retentionMs, limit: endsInStep })]);
       changes = result?.changes ?? 0;

@@ -10,13 +10,20 @@ import type { Scanner } from '../../scan/scanner.ts';
 import type { Events } from '../events/events.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Trace } from '../trace/trace.ts';
+import { type AccessLog, createAccessLog } from './access-log.ts';
+import { createAccessStore } from './access-store.ts';
 import { createBlobRemoval } from './blob-removal.ts';
 import { createBlobRemovalStore } from './blob-removal-store.ts';
+import { type Catalogue, createCatalogue } from './catalogue.ts';
+import { createCatalogueStore } from './catalogue-store.ts';
+import { createDownloads, type Downloads } from './downloads.ts';
 import { createFileActs, type FileActs } from './file-acts.ts';
 import { createFileFacts } from './file-facts.ts';
 import { createFileRemoval } from './file-removal.ts';
 import { type FileResource, resourceOf } from './file-resource.ts';
 import { createFileRetention } from './file-retention.ts';
+import { createStatistics, type Statistics } from './file-statistics.ts';
+import { createFileStatsStore } from './file-stats-store.ts';
 import { createFileStore, type NewFileRow } from './file-store.ts';
 import { createFolderGate } from './folder-gate.ts';
 import { createFolderLocks, type FolderLocks } from './folder-locks.ts';
@@ -26,19 +33,25 @@ import { createFolderStore } from './folder-store.ts';
 import { createFolderTokens } from './folder-tokens.ts';
 import { createFolders, type Folders } from './folders.ts';
 import { createLedger } from './ledger-store.ts';
+import { createLinkKeyStore } from './link-key-store.ts';
+import { createLinkKeys } from './link-keys.ts';
+import { createLinks, type Links } from './links.ts';
 import { createOwnerRemoval } from './owner-removal.ts';
 import { createOwnerStore } from './owner-store.ts';
 import { createQuota } from './quota.ts';
 import { createReceiving, type Receiving, type Sender } from './receive-file.ts';
-import { createUploadBytes } from './resumable/upload-bytes.ts';
-import { createUploadEnd, endUploadOf } from './resumable/upload-end.ts';
-import { createUploadExpiry } from './resumable/upload-expiry.ts';
+import { createResumable } from './resumable/resumable.ts';
+import { endUploadOf } from './resumable/upload-end.ts';
 import { createUploadStore } from './resumable/upload-store.ts';
-import { createUploads, type Uploads } from './resumable/uploads.ts';
-import { createSettling } from './settle-file.ts';
-import { createSettleStore } from './settle-store.ts';
+import type { Uploads } from './resumable/uploads.ts';
+import { type BytesOf, createBytesOf } from './serve-file.ts';
+import type { ShareVisits } from './shares/share-visits.ts';
+import type { Shares } from './shares/shares.ts';
+import { createSharing } from './shares/sharing.ts';
 import { createSweepStore } from './sweep-store.ts';
 import { createSweeper } from './sweeper.ts';
+import { createThumbnailMaker } from './thumbnail-maker.ts';
+import { createThumbnails, type Thumbnails } from './thumbnails.ts';
 import { createTrash, type Trash } from './trash.ts';
 import { createTrashStore } from './trash-store.ts';
 import { createUsageStore } from './usage-store.ts';
@@ -51,7 +64,7 @@ export interface FilesSettings {
   readonly quotaPersonBytes?: number | undefined;
   readonly quotaTenantBytes?: number | undefined;
   readonly trashMs: number;
-  /** How long traces are kept. */
+  /** How long traces are kept, and who fetched what. */
   readonly retentionMs: number;
   readonly linkTtlMs: number;
 }
@@ -83,6 +96,13 @@ export interface Files {
   readonly removeFolder: RemoveFolder;
   readonly locks: FolderLocks;
   readonly trash: Trash;
+  readonly shares: Shares;
+  readonly shareVisits: ShareVisits;
+  readonly blobs: BlobStore;
+  /** How the world reaches us; where it is not told, as the request did. */
+  readonly publicUrl: string | undefined;
+  readonly catalogue: Catalogue;
+  readonly statistics: Statistics;
   /** Whoever looks; `folderToken` is the header that opens locked folders. */
   viewerOf(caller: Caller, folderToken?: string | string[]): Promise<Viewer>;
   senderOf(caller: Caller, origin: { address: string; requestId: string; folderToken?: string | string[] | undefined }): Promise<Sender>;
@@ -90,12 +110,22 @@ export interface Files {
   resourceOf(row: NewFileRow, baseUrl: string | undefined): FileResource;
   /** Files whose bytes were not there when the sweeper last looked; undefined before it did. */
   missingBytes(): number | undefined;
+  /** A path of ours as the world reaches it. */
+  urlOf(path: string, baseUrl: string | undefined): string;
+  /** The bytes of a stored file, for who may have them. */
+  readonly bytesOf: BytesOf;
+  readonly links: Links;
+  readonly downloads: Downloads;
+  readonly accessLog: AccessLog;
+  readonly thumbnails: Thumbnails;
   startWorkers(): Worker[];
+  /** Writes down what was given out, and ends what makes thumbnails. Called when no request is under way. */
+  close(): Promise<void>;
 }
 
 export const createFiles = (needs: FilesNeeds): Files => {
   const { database, blobs, identity, trace, clock, ids, seal, log, isAlone, settings } = needs;
-  const { publicUrl, maxFileBytes, fileTypes, quotaPersonBytes, quotaTenantBytes, trashMs, retentionMs } = settings;
+  const { publicUrl, maxFileBytes, fileTypes, quotaPersonBytes, quotaTenantBytes, trashMs, retentionMs, linkTtlMs } = settings;
   const store = createFileStore(database);
   const folderStore = createFolderStore(database);
   const ledger = createLedger(database);
@@ -115,35 +145,30 @@ export const createFiles = (needs: FilesNeeds): Files => {
 
   const receiving = createReceiving({ ...common, store, maxFileBytes, allowedTypes: fileTypes });
   const acts = createFileActs({ store });
+  const catalogue = createCatalogue({ ...common, store, catalogueStore: createCatalogueStore(database), acts });
   const trashStore = createTrashStore(database);
   const blobRemoval = createBlobRemoval({ database, blobs, store: createBlobRemovalStore(database), clock, log });
+  const sharing = createSharing({ ...common, acts });
   const uploadStore = createUploadStore(database);
-  const removal = createFileRemoval({
-    ...common,
-    store: trashStore,
-    blobRemoval,
-    alsoRemoves: [endUploadOf({ store: uploadStore, clock })],
+  const alsoRemoves = [(fileId: string) => sharing.endSharesOf({ fileIds: [fileId] }), endUploadOf({ store: uploadStore, clock })];
+  const removal = createFileRemoval({ ...common, store: trashStore, blobRemoval, alsoRemoves });
+  const resumable = createResumable({
+    ...{ ...common, maxFileBytes, allowedTypes: fileTypes, blobRemoval, removal },
+    ...{ store: uploadStore, fileStore: store },
   });
-  const settleStore = createSettleStore(database);
-  const settling = createSettling({ ...common, store: settleStore, blobRemoval, allowedTypes: fileTypes });
-  const bytes = createUploadBytes({ blobs, clock });
-  const end = createUploadEnd({ ...common, store: uploadStore, files: settleStore, settling, removal });
-  const uploads = createUploads({
-    ...common,
-    settling,
-    bytes,
-    end,
-    maxFileBytes,
-    store: uploadStore,
-    files: settleStore,
-    fileStore: store,
-  });
-  const expiry = createUploadExpiry({ ...common, store: uploadStore, end, bytes });
   const trash = createTrash({ ...common, acts, store: trashStore, folders: folderStore, removal });
   const retention = createFileRetention({ ...common, store: trashStore, removal, trashMs, retentionMs });
   const sweeper = createSweeper({ store: createSweepStore(database), blobs, clock, ids, log, isAlone });
-  identity.removeAlso({ name: 'uploads', removeSome: ({ id, tenantId }) => expiry.removeSome({ tenantId, ownerId: id }) });
+  identity.removeAlso(sharing.removal);
+  identity.removeAlso(resumable.removal);
   identity.removeAlso(createOwnerRemoval({ ...common, store: trashStore, removal }));
+
+  const accesses = createAccessStore(database);
+  const downloads = createDownloads({ ...common, accesses });
+  const linkKeys = createLinkKeyStore(database);
+  const accessLog = createAccessLog({ ...common, accesses, linkKeys, downloads, retentionMs });
+  identity.removeAlso(accessLog.removal);
+  const thumbnails = createThumbnails({ ...common, maker: createThumbnailMaker() });
 
   const viewerOfUnlocked = createViewerOf(identity);
   const viewerOf: Files['viewerOf'] = async (caller, folderToken) =>
@@ -151,16 +176,26 @@ export const createFiles = (needs: FilesNeeds): Files => {
   const owners = createOwnerStore(database);
   trace.askOwnersOf('file', async (caller, ids, folderToken) => owners.ownersOfFiles(await viewerOf(caller, folderToken), ids));
   trace.askOwnersOf('folder', async (caller, ids, folderToken) => owners.ownersOfFolders(await viewerOf(caller, folderToken), ids));
+  trace.askOwnersOf('share', async (caller, ids, folderToken) => owners.ownersOfShares(await viewerOf(caller, folderToken), ids));
 
   return {
     receiving,
     acts,
-    trash,
-    folders: createFolders({ ...common, store: folderStore }),
-    removeFolder: createRemoveFolder({ ...common, store: folderStore, removalStore: createFolderRemovalStore(database) }),
-    locks: createFolderLocks({ ...common, ...identity, store: folderStore, tokens }),
-    uploads,
+    uploads: resumable.uploads,
     pathPrefix: publicUrl === undefined ? '' : new URL(publicUrl).pathname.replace(/\/$/, ''),
+    trash,
+    shares: sharing.shares,
+    shareVisits: sharing.shareVisits,
+    blobs,
+    publicUrl,
+    folders: createFolders({ ...common, store: folderStore }),
+    removeFolder: createRemoveFolder({
+      ...{ ...common, store: folderStore, removalStore: createFolderRemovalStore(database) },
+      alsoRemoves: [(folderIds) => sharing.endSharesOf({ folderIds })],
+    }),
+    locks: createFolderLocks({ ...common, ...identity, store: folderStore, tokens }),
+    catalogue,
+    statistics: createStatistics({ statsStore: createFileStatsStore(database) }),
     viewerOf,
     async senderOf(caller, { address, requestId, folderToken }) {
       const since = clock.now();
@@ -168,7 +203,22 @@ export const createFiles = (needs: FilesNeeds): Files => {
       return { viewer, address, requestId, isStillLetIn: () => identity.judge(caller, since) !== undefined };
     },
     resourceOf: (row, baseUrl) => resourceOf(row, publicUrl ?? baseUrl),
+    urlOf: (path, baseUrl) => `${publicUrl ?? baseUrl ?? ''}${path}`,
+    bytesOf: createBytesOf({ ...common, store, downloads }),
+    links: createLinks({ store, keys: createLinkKeys({ store: linkKeys, seal, clock }), clock, linkTtlMs }),
+    downloads,
+    accessLog,
+    thumbnails,
     missingBytes: sweeper.missing,
-    startWorkers: () => [blobRemoval.startWorker(), retention.startWorker(), sweeper.startWorker(), expiry.startWorker()],
+    startWorkers: () => [
+      blobRemoval.startWorker(),
+      retention.startWorker(),
+      sweeper.startWorker(),
+      accessLog.startRetention(),
+      resumable.startWorker(),
+    ],
+    async close() {
+      await Promise.all([downloads.close(), thumbnails.close()]);
+    },
   };
 };

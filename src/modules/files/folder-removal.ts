@@ -32,6 +32,7 @@ export const createRemoveFolder = ({
   events,
   trace,
   clock,
+  alsoRemoves = [],
 }: {
   database: Pick<Database, 'transaction'>;
   store: Pick<FolderStore, 'findFolder'>;
@@ -41,6 +42,8 @@ export const createRemoveFolder = ({
   events: Pick<Events, 'append' | 'announce'>;
   trace: Pick<Trace, 'entries'>;
   clock: Clock;
+  /** The writes that end what others made of these folders (shares). */
+  alsoRemoves?: readonly ((folderIds: readonly string[]) => readonly Write[])[];
 }): RemoveFolder => {
   const trash = (actor: Actor, files: readonly FileBelow[], folderId: string): Write[] => {
     const at = clock.now();
@@ -71,7 +74,11 @@ export const createRemoveFolder = ({
     const deleted = folderIds.map((folderId) =>
       entryOf(actor, 'folder', folderId, { what: 'deleted', at, ...(folderId === id ? {} : { detail: { with: id } }) }),
     );
-    await run([...folderIds.map((folderId) => removalStore.removeFolder({ id: folderId })), ...trace.entries(deleted)]);
+    await run([
+      ...folderIds.map((folderId) => removalStore.removeFolder({ id: folderId })),
+      ...alsoRemoves.flatMap((remove) => remove(folderIds)),
+      ...trace.entries(deleted),
+    ]);
     return folderIds.includes(id);
   };
 

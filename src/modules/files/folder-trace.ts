@@ -7,7 +7,7 @@ import type { Actor } from './viewer.ts';
  */
 export const entryOf = (
   { viewer, requestId }: Actor,
-  kind: 'file' | 'folder',
+  kind: 'file' | 'folder' | 'share',
   subject: string,
   { what, at, place, detail }: Pick<TraceEntryIn, 'what' | 'at' | 'place'> & { detail?: object },
 ): TraceEntryIn => {

@@ -28,4 +28,18 @@ export const createOwnerStore = ({ read }: Pick<Database, 'read'>) => ({
     const query = read.selectFrom('folders').select(['folders.id', 'folders.ownerId', isHidden('folders.id', viewer).as('isHidden')]);
     return byId(await query.where('folders.tenantId', '=', viewer.tenantId).where('folders.id', 'in', among(ids)).execute());
   },
+
+  /** A share is hidden with what it shares. */
+  async ownersOfShares(viewer: Viewer, ids: readonly string[]): Promise<ReadonlyMap<string, Owned>> {
+    const query = read
+      .selectFrom('shares')
+      .leftJoin('files', 'files.id', 'shares.fileId')
+      .leftJoin('folders', 'folders.id', 'shares.folderId')
+      .select([
+        'shares.id',
+        'shares.ownerId',
+        sql<number>`(${isHidden('files.folderId', viewer)} or ${isHidden('folders.id', viewer)})`.as('isHidden'),
+      ]);
+    return byId(await query.where('shares.tenantId', '=', viewer.tenantId).where('shares.id', 'in', among(ids)).execute());
+  },
 });

@@ -38,7 +38,7 @@ const hiddenFolders = (tenantId: string, unlockedJson: string): RawBuilder<unkno
     union select "folders"."id" from "folders" join "hidden" on "folders"."parentId" = "hidden"."id")
     select "id" from "hidden")`;
 
-type FolderColumn = 'files.folderId' | 'folders.id' | 'folders.parentId';
+type FolderColumn = 'files.folderId' | 'accesses.folderId' | 'folders.id' | 'folders.parentId';
 
 /** Whether the folder that the column names hides what is in it; false where there is none. */
 export const isHidden = (column: FolderColumn, { tenantId, unlocked }: Pick<Viewer, 'tenantId' | 'unlocked'>) =>
@@ -47,3 +47,10 @@ export const isHidden = (column: FolderColumn, { tenantId, unlocked }: Pick<View
 /** The same the other way round, for statements that are compiled once: `unlockedJson` is a list as JSON. */
 export const isOpenFolder = (tenantId: string, unlockedJson: string): RawBuilder<boolean> =>
   sql<boolean>`"folders"."id" not in ${hiddenFolders(tenantId, unlockedJson)}`;
+
+/** Whether the file is in a locked folder or below one, whatever anybody has unlocked; asked of single files, from the folder upwards. */
+export const isUnderLock = sql<number>`("files"."folderId" is not null and exists (
+  with recursive "above" ("parentId", "lockHash") as (
+    select "parentId", "lockHash" from "folders" where "id" = "files"."folderId"
+    union all select "folders"."parentId", "folders"."lockHash" from "folders" join "above" on "folders"."id" = "above"."parentId")
+  select 1 from "above" where "lockHash" is not null))`;

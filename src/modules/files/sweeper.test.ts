@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { link, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { dayMs, givenTrash } from './trash.fixture.ts';
 
@@ -27,6 +29,16 @@ test('bytes that a crash left without a row go once the server is up again; thos
   clock.turn(dayMs + 1_000);
   assert.equal((await sweeperAmongOthers.sweep(never)).removed, 1, 'after a day no row comes any more');
   assert.deepEqual(await keysOf(), stays.filter((key) => key !== underWay).toSorted());
+});
+
+test('bytes that a kill left with both of their names go in one sweep', async (context) => {
+  const { open, ids, blobs, folder, keysOf } = await givenTrash(context);
+  for (let count = 0; count < 3; count += 1) await blobs.put(ids.next('file'), Buffer.from('killed at the very end'));
+  const kept = (await readdir(join(folder, 'kept'), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+  for (const [index, entry] of kept.entries()) await link(join(entry.parentPath, entry.name), join(folder, 'incoming', `left-${index}`));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual(await open().sweeper.sweep(never), { removed: 3, litter: 3, missing: 0 });
+  assert.deepEqual([await keysOf(), await readdir(join(folder, 'incoming'))], [[], []]);
 });
 
 test('a clock that was set back does not make the bytes of an upload under way look old', async (context) => {

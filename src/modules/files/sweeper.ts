@@ -30,7 +30,7 @@ export interface Sweeper {
 /** Which of these files something other than a row of "files" stands for, e.g. an upload that is no file yet. */
 export type KnownElsewhere = (fileIds: readonly string[]) => Promise<ReadonlySet<string>>;
 
-const firstSweepMs = 60_000;
+const firstSweepMs = 15_000;
 const sweepEveryMs = 6 * 60 * 60_000;
 const inStep = 200;
 /** Nobody shall feel the sweeper. */
@@ -136,8 +136,9 @@ export const createSweeper = ({
 
   let lastMissing: number | undefined;
   const sweep: Sweeper['sweep'] = async (signal) => {
-    const litter = await blobs.sweep(litterMs());
+    // In this order: a write that was cut off at its very end has both names, and to take one makes the other look young.
     const removed = await sweepBytes(signal);
+    const litter = await blobs.sweep(litterMs());
     const missing = await lookAtRows(signal);
     if (!signal.aborted) lastMissing = missing;
     const outcome = { removed, litter, missing };

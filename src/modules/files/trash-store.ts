@@ -113,7 +113,7 @@ export const createTrashStore = ({ build, read }: Pick<Database, 'build' | 'read
         .execute(),
 
     /** Files of all tenants that never came to be and at which nothing happened since. */
-    listGivenUpBefore: (before: number, limit: number): Promise<NewFileRow[]> =>
+    listGivenUpBefore: (before: number, { limit, offset }: { limit: number; offset: number }): Promise<NewFileRow[]> =>
       read
         .selectFrom('files')
         .select(fileColumns)
@@ -121,7 +121,9 @@ export const createTrashStore = ({ build, read }: Pick<Database, 'build' | 'read
         .where('createdAt', '<', before)
         .where('updatedAt', '<', before)
         .orderBy('createdAt')
+        .orderBy('id')
         .limit(limit)
+        .offset(offset)
         .execute(),
 
     listFilesOf: ({ tenantId, ownerId }: Owner, limit: number): Promise<NewFileRow[]> =>

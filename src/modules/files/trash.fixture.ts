@@ -65,7 +65,7 @@ export const givenTrash = async (context: TestContext) => {
       blobRemoval,
       removal,
       trash: createTrash({ database, acts, store, folders: createFolderStore(database), removal, ledger, events, trace, facts, clock }),
-      retention: createFileRetention({ database, store, removal, clock, log, trashMs: 30 * dayMs, retentionMs: 90 * dayMs }),
+      retention: createFileRetention({ database, blobs: kept, store, removal, clock, log, trashMs: 30 * dayMs, retentionMs: 90 * dayMs }),
       sweeper: createSweeper({ ...sweeping, isAlone: true }),
       sweeperAmongOthers: createSweeper({ ...sweeping, isAlone: false }),
       ownerRemoval: createOwnerRemoval({ database, store, removal, trace }),

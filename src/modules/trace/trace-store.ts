@@ -161,7 +161,7 @@ export const createTraceStore = (database: Database, source: EntrySource) => {
     removeSubjects: (subjects: readonly string[]): Write[] =>
       subjects.length === 0 ? [] : [build.deleteFrom('traceEntries').where('subject', 'in', subjects).compile()],
 
-    async scrub(subjects: readonly string[], limit: number): Promise<number> {
+    async scrub(subjects: readonly string[], limit: number, who?: string): Promise<number> {
       if (subjects.length === 0) return 0;
       const [result] = await database.write([
         build
@@ -172,6 +172,7 @@ export const createTraceStore = (database: Database, source: EntrySource) => {
               .selectFrom('traceEntries')
               .select('seq')
               .where('subject', 'in', subjects)
+              .$if(who !== undefined, (query) => query.where('who', '=', who ?? ''))
               .where((or) => or.or([or('place', 'is not', null), or('detailJson', 'is not', null), or('itemId', 'is not', null)]))
               .limit(limit),
           )

@@ -44,9 +44,9 @@ export interface Trace {
   removeSubjects(subjects: readonly string[]): Write[];
   /**
    * Leaves only ids of the entries of these items: where they happened and all details go. At most `limit` entries; resolves with how many
-   * there were.
+   * there were. With `who` only of what that one did.
    */
-  scrub(subjects: readonly string[], limit: number): Promise<number>;
+  scrub(subjects: readonly string[], limit: number, who?: string): Promise<number>;
   /** Removes entries of other kinds than `event` before `before`, at most `limit`; resolves with how many went. */
   removeOld(before: number, limit: number): Promise<number>;
 }
