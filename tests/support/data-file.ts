@@ -100,6 +100,9 @@ const invariants: Readonly<Record<string, string>> = {
     left join deliveries as head on head.id = laneKeys.headId
     where deliveries.isHeld = 1 and (deliveries.state not in ('waiting', 'retrying') or laneKeys.headId is null
       or (laneKeys.isBlocked = 0 and (head.id is null or head.state not in ('waiting', 'retrying', 'delivering'))))`,
+  'what is uploaded for a file has a file that expects it': `
+    select uploads.id, files.state from uploads left join files on files.id = uploads.id
+    where uploads.kind <> 'partial' and uploads.state = 'open' and (files.state is null or files.state not in ('expected', 'checking'))`,
 };
 
 /** Fails with the rows that break an invariant of the data, or when SQLite finds the file damaged. */

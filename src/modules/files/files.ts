@@ -40,14 +40,11 @@ import { createOwnerRemoval } from './owner-removal.ts';
 import { createOwnerStore } from './owner-store.ts';
 import { createQuota } from './quota.ts';
 import { createReceiving, type Receiving, type Sender } from './receive-file.ts';
-import { createUploadBytes } from './resumable/upload-bytes.ts';
-import { createUploadEnd, endUploadOf } from './resumable/upload-end.ts';
-import { createUploadExpiry } from './resumable/upload-expiry.ts';
+import { createResumable } from './resumable/resumable.ts';
+import { endUploadOf } from './resumable/upload-end.ts';
 import { createUploadStore } from './resumable/upload-store.ts';
-import { createUploads, type Uploads } from './resumable/uploads.ts';
+import type { Uploads } from './resumable/uploads.ts';
 import { type BytesOf, createBytesOf } from './serve-file.ts';
-import { createSettling } from './settle-file.ts';
-import { createSettleStore } from './settle-store.ts';
 import type { ShareVisits } from './shares/share-visits.ts';
 import type { Shares } from './shares/shares.ts';
 import { createSharing } from './shares/sharing.ts';
@@ -153,32 +150,17 @@ export const createFiles = (needs: FilesNeeds): Files => {
   const blobRemoval = createBlobRemoval({ database, blobs, store: createBlobRemovalStore(database), clock, log });
   const sharing = createSharing({ ...common, acts });
   const uploadStore = createUploadStore(database);
-  const removal = createFileRemoval({
-    ...common,
-    store: trashStore,
-    blobRemoval,
-    alsoRemoves: [(fileId) => sharing.endSharesOf({ fileIds: [fileId] }), endUploadOf({ store: uploadStore, clock })],
+  const alsoRemoves = [(fileId: string) => sharing.endSharesOf({ fileIds: [fileId] }), endUploadOf({ store: uploadStore, clock })];
+  const removal = createFileRemoval({ ...common, store: trashStore, blobRemoval, alsoRemoves });
+  const resumable = createResumable({
+    ...{ ...common, maxFileBytes, allowedTypes: fileTypes, blobRemoval, removal },
+    ...{ store: uploadStore, fileStore: store },
   });
-  const settleStore = createSettleStore(database);
-  const settling = createSettling({ ...common, store: settleStore, blobRemoval, allowedTypes: fileTypes });
-  const bytes = createUploadBytes({ blobs, clock });
-  const end = createUploadEnd({ ...common, store: uploadStore, files: settleStore, settling, removal });
-  const uploads = createUploads({
-    ...common,
-    settling,
-    bytes,
-    end,
-    maxFileBytes,
-    store: uploadStore,
-    files: settleStore,
-    fileStore: store,
-  });
-  const expiry = createUploadExpiry({ ...common, store: uploadStore, end, bytes });
   const trash = createTrash({ ...common, acts, store: trashStore, folders: folderStore, removal });
   const retention = createFileRetention({ ...common, store: trashStore, removal, trashMs, retentionMs });
   const sweeper = createSweeper({ store: createSweepStore(database), blobs, clock, ids, log, isAlone });
-  identity.removeAlso({ name: 'uploads', removeSome: ({ id, tenantId }) => expiry.removeSome({ tenantId, ownerId: id }) });
   identity.removeAlso(sharing.removal);
+  identity.removeAlso(resumable.removal);
   identity.removeAlso(createOwnerRemoval({ ...common, store: trashStore, removal }));
 
   const accesses = createAccessStore(database);
@@ -199,6 +181,8 @@ export const createFiles = (needs: FilesNeeds): Files => {
   return {
     receiving,
     acts,
+    uploads: resumable.uploads,
+    pathPrefix: publicUrl === undefined ? '' : new URL(publicUrl).pathname.replace(/\/$/, ''),
     trash,
     shares: sharing.shares,
     shareVisits: sharing.shareVisits,
@@ -212,8 +196,6 @@ export const createFiles = (needs: FilesNeeds): Files => {
     locks: createFolderLocks({ ...common, ...identity, store: folderStore, tokens }),
     catalogue,
     statistics: createStatistics({ statsStore: createFileStatsStore(database) }),
-    uploads,
-    pathPrefix: publicUrl === undefined ? '' : new URL(publicUrl).pathname.replace(/\/$/, ''),
     viewerOf,
     async senderOf(caller, { address, requestId, folderToken }) {
       const since = clock.now();
@@ -233,7 +215,7 @@ export const createFiles = (needs: FilesNeeds): Files => {
       retention.startWorker(),
       sweeper.startWorker(),
       accessLog.startRetention(),
-      expiry.startWorker(),
+      resumable.startWorker(),
     ],
     async close() {
       await Promise.all([downloads.close(), thumbnails.close()]);
