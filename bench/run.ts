@@ -6,6 +6,7 @@ import { deepBacklog } from './backlog.ts';
 import type { Claim } from './claim.ts';
 import { deliver } from './deliver.ts';
 import { linkSmall } from './link-small.ts';
+import { listFiles } from './list-files.ts';
 import { memory } from './memory.ts';
 import { pace } from './pace.ts';
 import { describeMachine } from './parts/machine.ts';
@@ -22,7 +23,7 @@ import { uploadSmall } from './upload-small.ts';
 
 const claims: readonly Claim[] = [
   ...[acceptOne, acceptBatch, deliver, deepBacklog, memory, pace, tokenCheck, refusedSignIns],
-  ...[uploadSmall, linkSmall, range, transferLarge, uploadMemory],
+  ...[uploadSmall, linkSmall, range, transferLarge, uploadMemory, listFiles],
 ];
 
 const { values, positionals } = parseArgs({ options: { write: { type: 'boolean', default: false } }, allowPositionals: true });

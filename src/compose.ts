@@ -72,6 +72,7 @@ export const compose = async (
       arrived,
       openIntake: (writer) => openIntake(settings.intakeUrl, { writer, clock }),
     });
+    const isAlone = settings.databaseUrl.startsWith('sqlite:');
     const files = createFiles({
       database,
       blobs,
@@ -81,8 +82,9 @@ export const compose = async (
       trace,
       clock,
       ids,
-      log,
       seal,
+      log,
+      isAlone,
       settings,
     });
     const delivery = createDelivery({
@@ -96,7 +98,7 @@ export const compose = async (
       arrived,
       chance: Math.random,
       holder: `${settings.replica}/${randomUUID()}`,
-      isAlone: settings.databaseUrl.startsWith('sqlite:'),
+      isAlone,
       outboundAllow: settings.outboundAllow,
       retentionMs: settings.retentionMs,
     });
@@ -141,6 +143,7 @@ export const compose = async (
       app.register(flowRoutes({ delivery }), { prefix: '/v1' });
     }
     showDeliveries(metrics, delivery.counts);
+    showMissingBytes(metrics, files.missingBytes);
 
     const workers: Worker[] = [];
     return {
@@ -208,6 +211,15 @@ export const openKeys = async (settings: Settings, { secretKey }: { secretKey: S
 const showDeliveries = (metrics: Metrics, counts: () => Promise<readonly { targetId: string; state: string; amount: number }[]>) => {
   metrics.gauge({ name: 'entrepot_deliveries', help: 'Deliveries by target and state.', labels: ['target', 'state'] }, async (set) => {
     for (const { targetId, state, amount } of await counts()) set(amount, { target: targetId, state });
+  });
+};
+
+/** Anything but 0 is a loss: a person has to look. */
+const showMissingBytes = (metrics: Metrics, missing: () => number | undefined) => {
+  const help = 'Files whose bytes were not there when the sweeper last looked.';
+  metrics.gauge({ name: 'entrepot_files_missing_bytes', help }, (set) => {
+    const amount = missing();
+    if (amount !== undefined) set(amount);
   });
 };
 

@@ -9,3 +9,24 @@ export const elementsOf = (json: string | RawBuilder<unknown>): RawBuilder<unkno
 /** A row's columns as one JSON object, under the name `row`. Not for long texts, which are escaped. */
 export const asRow = (columns: readonly string[]) =>
   sql<string>`json_object(${sql.join(columns.flatMap((column) => [sql.lit(column), sql.ref(column)]))})`.as('row');
+
+// Full text. SQLite has its FTS5: an index of terms, whose rows are read in their order while the lists of several terms are cut with
+// each other, so that a page of a rare combination costs no walk over all rows. Postgres would do the same with a GIN index over a
+// `text[]` of the same terms (`@>` for all, `&&` for one of them), and words by their beginning with `to_tsquery('simple', 'word:*')`.
+
+/** A value as part of a term: of letters and digits alone, whatever the value is. Terms are compared without regard to case. */
+export const hexOf = (column: RawBuilder<unknown>): RawBuilder<string> => sql<string>`hex(${column})`;
+export const hexOfText = (value: string): string => Buffer.from(value).toString('hex');
+
+/** Rows of the index of terms that match; made of `allOf`, `anyOf` and `term`. */
+export const matchesTerms = (table: string, expression: string): RawBuilder<boolean> => sql<boolean>`${sql.ref(table)} match ${expression}`;
+
+/** One term. It must hold no quotation mark. */
+export const term = (text: string): string => `"${text}"`;
+/** All terms that begin so. */
+export const termsFrom = (beginning: string): string => `"${beginning}"*`;
+export const allOf = (parts: readonly string[]): string => parts.join(' AND ');
+export const anyOf = (parts: readonly string[]): string => `(${parts.join(' OR ')})`;
+
+/** Whether the text holds the part. */
+export const holds = (column: RawBuilder<unknown>, part: string): RawBuilder<boolean> => sql<boolean>`instr(${column}, ${part}) > 0`;

@@ -36,6 +36,31 @@ export interface FileRow {
   createdAt: number;
   updatedAt: number;
   trashedAt: number | null;
+  /** The words that it is found by, of its name, title and description; see `search-words.ts`. */
+  words: string;
+}
+
+/** What files are found by: an index of terms, not a table that can be read. Its rowid is a file's position. */
+export interface FileSearchRow {
+  rowid: number;
+  terms: string;
+}
+
+/** Counts of stored files, by who sees them, day and dimension. */
+export interface FileStatRow {
+  tenantId: string;
+  /** Empty for the files of all owners. */
+  ownerId: string;
+  /** `open` to all of the tenant, `private`, or the audiences as JSON. Of an owner only those that are not open. */
+  audience: string;
+  /** Days since 1970 (UTC) on which they were made. */
+  day: number;
+  dimension: 'total' | 'provider' | 'category' | 'language' | 'role' | 'type';
+  /** The value; empty for `total`. */
+  key: string;
+  files: number;
+  bytes: number;
+  downloads: number;
 }
 
 /** A folder of its owner; a tree. */
@@ -61,10 +86,18 @@ export interface FileUsageRow {
   bytes: number;
 }
 
-/** Bytes whose row is gone and that are still to be removed. */
+/** Bytes whose row is gone and that are to be removed, from `dueAt` on. */
 export interface BlobRemovalRow {
   blobKey: string;
-  orderedAt: number;
+  dueAt: number;
+}
+
+/** A file that is gone for good; its trace is still there. */
+export interface EndedFileRow {
+  id: string;
+  tenantId: string;
+  ownerId: string;
+  endedAt: number;
 }
 
 /** One download: what was fetched, as it was then, by whom. */
@@ -110,11 +143,36 @@ export interface LinkKeyRow {
   expiresAt: number;
 }
 
+/** An upload that can be resumed. One of a file has the id of the file, whose row stands beside it. */
+export interface UploadRow {
+  id: string;
+  tenantId: string;
+  ownerId: string;
+  /** `file`: bytes come for a file; `partial`: for a part of one; `final`: a file that is put together from parts. */
+  kind: 'file' | 'partial' | 'final';
+  /** `stored`: its file is kept; `ended`: it was given up, refused or used. Both are remembered until `expiresAt`. */
+  state: 'open' | 'stored' | 'ended';
+  /** How many bytes there will be; null while that is not known. */
+  length: number | null;
+  /** Of a partial upload the room that is held for it; that of others is held by the row of their file. */
+  reservedBytes: number;
+  /** `Upload-Metadata` and `Upload-Concat` as they were sent. */
+  metadata: string | null;
+  concatenation: string | null;
+  createdAt: number;
+  /** Moved on whenever bytes come. */
+  expiresAt: number;
+}
+
 export interface FileTables {
   files: FileRow;
   folders: FolderRow;
   fileUsage: FileUsageRow;
+  fileSearch: FileSearchRow;
+  fileStats: FileStatRow;
   blobRemovals: BlobRemovalRow;
+  uploads: UploadRow;
+  endedFiles: EndedFileRow;
   accesses: AccessRow;
   accessRoles: AccessRoleRow;
   linkKeys: LinkKeyRow;

@@ -5,6 +5,9 @@ import { migration0003 } from './migrations/0003-facts-once-written.ts';
 import { migration0004 } from './migrations/0004-deliveries-under-way.ts';
 import { migration0005 } from './migrations/0005-kept-answers-sealed.ts';
 import { migration0006 } from './migrations/0006-files.ts';
+import { migration0007 } from './migrations/0007-uploads.ts';
+import { migration0008 } from './migrations/0008-catalogue.ts';
+import { migration0009 } from './migrations/0009-shares.ts';
 import { migration0010 } from './migrations/0010-file-accesses.ts';
 import type { Migration } from './migrations/migration.ts';
 
@@ -16,6 +19,9 @@ export const migrations: readonly Migration[] = [
   migration0004,
   migration0005,
   migration0006,
+  migration0007,
+  migration0008,
+  migration0009,
   migration0010,
 ];
 

@@ -16,6 +16,7 @@ export const idPrefixes = {
   target: 'tgt',
   delivery: 'dlv',
   file: 'file',
+  upload: 'upl',
   folder: 'fold',
   share: 'shr',
   access: 'acc',

@@ -22,12 +22,12 @@ export const decodeCursor = <Shape extends readonly ('string' | 'number')[]>(
 ): { [Index in keyof Shape]: Shape[Index] extends 'number' ? number : string } => {
   const place = parsePlace(cursor);
   const fits = Array.isArray(place) && place.length === shape.length && shape.every((type, index) => typeof place[index] === type);
-  if (!fits)
-    throw new Problem('bad-cursor', 'The cursor is garbled.', {
-      errors: [{ in: 'query', at: '/cursor', why: 'is not a cursor of this list' }],
-    });
+  if (!fits) throw badCursor('The cursor is garbled.');
   return place as { [Index in keyof Shape]: Shape[Index] extends 'number' ? number : string }; // checked against `shape` above
 };
+
+export const badCursor = (detail: string): Problem =>
+  new Problem('bad-cursor', detail, { errors: [{ in: 'query', at: '/cursor', why: 'is not a cursor of this list' }] });
 
 const parsePlace = (cursor: string): unknown => {
   try {

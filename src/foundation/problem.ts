@@ -118,6 +118,11 @@ export const problems = {
     title: 'The body is too large',
     help: 'An event may have 256 KiB, a request 10 MiB, a stream of NDJSON any length; how large a file may be, the detail says.',
   },
+  'unsupported-version': {
+    status: 412,
+    title: 'That version of the protocol is not spoken here',
+    help: 'Resumable uploads are tus 1.0.0: each request but OPTIONS says `Tus-Resumable: 1.0.0`.',
+  },
   'uri-too-long': { status: 414, title: 'The address is too long', help: 'Shorten the query.' },
   'unsupported-type': { status: 415, title: 'The content type is not taken here', help: 'The detail lists the types that are.' },
   'bad-range': {
@@ -140,6 +145,11 @@ export const problems = {
   },
   'too-many': { status: 429, title: 'Too many requests', help: 'Wait as long as `Retry-After` says.' },
   'headers-too-large': { status: 431, title: 'The headers are too large', help: 'All headers together may have 16 KiB.' },
+  'checksum-mismatch': {
+    status: 460,
+    title: 'The bytes are not those that the checksum names',
+    help: 'They changed on the way. They were dropped: send them again from the offset that HEAD tells.',
+  },
   internal: {
     status: 500,
     title: 'Something went wrong here',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Type } from 'typebox';
 import { formMediaType, readForm } from './form-body.ts';
 import { ask, exchange, startSampleServer } from './sample-server.ts';
@@ -134,6 +135,14 @@ test('a body that is cut off leaves the server well', async (t) => {
     pauseMs: 20,
     isEnding: true,
   });
+  assert.equal((await ask(`${url}/v1/version`)).status, 200);
+});
+
+test('a streamed body that is cut off before anybody reads it leaves the server well', async (t) => {
+  const { url, port } = await startSampleServer(t);
+  const head = 'POST /v1/unread HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-ndjson\r\ncontent-length: 100\r\n\r\n{"a":';
+  await exchange(port, [head], { pauseMs: 20, isEnding: true });
+  await sleep(150);
   assert.equal((await ask(`${url}/v1/version`)).status, 200);
 });
 

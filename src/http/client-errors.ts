@@ -16,7 +16,7 @@ interface ParserError extends Error {
 
 /** A socket on which an answer may be under way. Node keeps it there, and its own default handler looks at it as well. */
 interface AnsweringSocket extends Socket {
-  readonly _httpMessage?: { readonly headersSent: boolean } | null;
+  readonly _httpMessage?: { readonly headersSent: boolean; readonly req: { readonly complete: boolean }; shouldKeepAlive: boolean } | null;
 }
 
 const problemOf = ({ code, rawPacket }: ParserError): Problem => {
@@ -54,8 +54,14 @@ export const clientErrorHandler =
   ({ ids, log }: { ids: Ids; log: Log }) =>
   (error: ParserError, socket: AnsweringSocket): void => {
     if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) return;
-    if (socket._httpMessage?.headersSent) {
+    const { _httpMessage: answering } = socket;
+    if (answering?.headersSent) {
       socket.destroy();
+      return;
+    }
+    // What is malformed came behind a whole request, e.g. since its Content-Length was too small: that one is answered, and no other.
+    if (answering?.req.complete) {
+      answering.shouldKeepAlive = false;
       return;
     }
     const problem = problemOf(error);

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isDeeperThan } from '../foundation/json-text.ts';
 import { Problem } from '../foundation/problem.ts';
+import { letBodyCome } from './expect-continue.ts';
 import { findJsonFault } from './json-fault.ts';
 import { checkMediaType, isBodyless } from './media-types.ts';
 
@@ -52,6 +53,7 @@ const readBody = (payload: IncomingMessage, limitBytes: number, limitMs: number,
   };
   const onCut = () => refuse(new Problem('bad-request', 'The body was cut off.'));
   const timer = setTimeout(() => refuse(tooSlow(limitMs)), limitMs);
+  letBodyCome(payload);
   payload.on('data', onData).on('end', onEnd).on('error', onCut);
 };
 

@@ -29,8 +29,11 @@ export interface MultipartFile {
 }
 
 export interface FileTaker<Taken> {
-  /** Reads `body` to its end, or rejects: then that is what the client gets, at once. */
-  take(file: MultipartFile): Promise<Taken>;
+  /**
+   * Reads `body` to its end, or rejects: then that is what the client gets, at once. `fields` are those that came before it, which may be
+   * reason enough to refuse.
+   */
+  take(file: MultipartFile, fields: ReadonlyMap<string, readonly string[]>): Promise<Taken>;
   /** Undoes a `take` that was well, because what came behind the file is refused. */
   drop(taken: Taken): Promise<void>;
 }
@@ -61,7 +64,7 @@ export const readMultipart = async <Taken>(
         continue;
       }
       if (file !== undefined) throw refused(head.name, 'may come only once');
-      file = { taken: await takeFile(parts, { name: head.filename, type: head.type }, taker) };
+      file = { taken: await takeFile(parts, { name: head.filename, type: head.type }, fields, taker) };
     }
     return { fields, file };
   } catch (error) {
@@ -75,6 +78,7 @@ export const readMultipart = async <Taken>(
 const takeFile = async <Taken>(
   parts: FormParts,
   named: { name: string | undefined; type: string | undefined },
+  fields: ReadonlyMap<string, readonly string[]>,
   taker: FileTaker<Taken>,
 ): Promise<Taken> => {
   let isAtEnd = false;
@@ -91,7 +95,7 @@ const takeFile = async <Taken>(
     },
   });
   body.on('error', () => undefined); // told to whoever reads it; nobody may
-  const taken = await taker.take({ ...named, body });
+  const taken = await taker.take({ ...named, body }, fields);
   if (isAtEnd) return taken;
   await taker.drop(taken);
   throw new Error('A file of a form was taken without being read to its end.');

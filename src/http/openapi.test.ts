@@ -67,6 +67,7 @@ test('every route stands in it with a summary and who may call it', async (t) =>
     'post /v1/secrets',
     'post /v1/sessions',
     'post /v1/things',
+    'post /v1/unread',
   ]);
   assert.ok(Object.values(operations).every(({ summary }) => summary.length > 0));
   assert.deepEqual(operations['post /v1/payments']?.security, [{ bearer: ['events:send'] }]);

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import type { TestContext } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Caller, Scope } from '../foundation/caller.ts';
@@ -184,6 +185,14 @@ const sampleRoutes = (release: Promise<void>): FastifyPluginAsyncTypebox => {
       },
     );
     routes.post(
+      '/unread',
+      { ...thing, schema: { summary: 'Refuse late', consumes: ['application/x-ndjson'], response: refusals('conflict') } },
+      async () => {
+        await setTimeout(100);
+        throw new Problem('conflict', 'It was never read.');
+      },
+    );
+    routes.post(
       '/echo',
       { ...thing, config: { access: 'public', checksBodyItself: true }, schema: { summary: 'Echo', body: Payment } },
       async (request) => ({ body: request.body ?? null, text: request.rawBody ?? null }),
@@ -259,7 +268,7 @@ export const exchange = (port: number, pieces: readonly (string | Buffer)[], { p
       for (const piece of pieces) {
         if (!socket.writable) return;
         socket.write(piece);
-        if (pauseMs > 0) await new Promise((go) => setTimeout(go, pauseMs));
+        if (pauseMs > 0) await setTimeout(pauseMs);
       }
       if (isEnding) socket.end();
     });

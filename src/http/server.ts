@@ -20,6 +20,7 @@ import { type AdmissionNeeds, admission, edgeProblem, noRoute } from './admissio
 import { clientErrorHandler, expectationHandler } from './client-errors.ts';
 import { docsRoutes } from './docs-routes.ts';
 import { problemOf } from './error-to-problem.ts';
+import { continueHandler } from './expect-continue.ts';
 import { type Checks, healthRoutes } from './health.ts';
 import type { IdempotencyStore } from './idempotency.ts';
 import { addJsonBodies } from './json-body.ts';
@@ -157,6 +158,7 @@ export const createServer = (needs: ServerNeeds): App => {
   app.setNotFoundHandler(() => {
     throw new Problem('not-found', 'There is nothing at this address.');
   });
+  app.server.on('checkContinue', continueHandler(app.server));
   app.server.on('checkExpectation', expectationHandler({ ids, log, isThroughEdge: needs.isThroughEdge }));
 
   const document = createApiDocument({ table, version: needs.version, publicUrl: needs.publicUrl });
@@ -168,12 +170,28 @@ export const createServer = (needs: ServerNeeds): App => {
   return app;
 };
 
+/** What clients of resumable uploads read (tus 1.0.0). */
+const tusHeaders = [
+  'Tus-Checksum-Algorithm',
+  'Tus-Extension',
+  'Tus-Max-Size',
+  'Tus-Resumable',
+  'Tus-Version',
+  'Upload-Concat',
+  'Upload-Defer-Length',
+  'Upload-Expires',
+  'Upload-Length',
+  'Upload-Metadata',
+  'Upload-Offset',
+];
+
 const corsOptions = (origins: readonly string[]) => ({
   origin: [...origins],
   methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
   exposedHeaders: [
-    ...['Link', 'Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'X-Request-Id'],
+    ...['Content-Location', 'Link', 'Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'X-Request-Id'],
     ...['Accept-Ranges', 'Content-Disposition', 'Content-Range', 'ETag', 'Repr-Digest'],
+    ...tusHeaders,
   ],
   maxAge: 600,
   strictPreflight: false, // else an OPTIONS that is no preflight would be refused in plain text

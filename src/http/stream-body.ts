@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Problem } from '../foundation/problem.ts';
+import { letBodyCome } from './expect-continue.ts';
 import { tooSlow } from './json-body.ts';
 import { checkMediaType, isBodyless } from './media-types.ts';
 
@@ -11,6 +12,7 @@ import { checkMediaType, isBodyless } from './media-types.ts';
  */
 const guarded = (payload: IncomingMessage, limitMs: number): Readable => {
   let timer: NodeJS.Timeout | undefined;
+  let isAwaited = false;
   const rest = () => {
     clearTimeout(timer);
     timer = undefined;
@@ -26,6 +28,8 @@ const guarded = (payload: IncomingMessage, limitMs: number): Readable => {
   };
   const body = new Readable({
     read() {
+      if (!isAwaited) letBodyCome(payload);
+      isAwaited = true;
       timer ??= setTimeout(() => body.destroy(tooSlow(limitMs)), limitMs);
       payload.resume();
     },
@@ -36,6 +40,7 @@ const guarded = (payload: IncomingMessage, limitMs: number): Readable => {
       done(error);
     },
   });
+  body.on('error', () => undefined); // a request that was refused is read by nobody: its being cut off must not end the process
   payload.on('data', onData).on('end', onEnd).on('error', onCut).on('close', onCut);
   payload.pause();
   return body;
@@ -58,15 +63,44 @@ export const addStreamBodies = (app: FastifyInstance, limitMs: number): void => 
   });
 };
 
-/** Within this plugin every body is a stream, JSON too: for routes whose bodies are files. */
+/** A body of so few bytes, by its own account, is collected before its route is asked: a stream would cost more than all else. */
+const shortBytes = 64 * 1024;
+
+/** All of a short body. It may take its time as a stream may. */
+const collect = (payload: IncomingMessage, limitMs: number, done: (error: Error | null, body?: Buffer) => void): void => {
+  const chunks: Buffer[] = [];
+  const end = (error: Problem | null) => {
+    clearTimeout(timer);
+    payload.off('data', onData).off('end', onEnd).off('error', onCut).off('close', onCut);
+    if (error !== null) payload.on('error', () => undefined); // it has been told
+    const [only] = chunks;
+    done(error, chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks));
+  };
+  const onData = (chunk: Buffer) => {
+    timer.refresh();
+    chunks.push(chunk);
+  };
+  const onEnd = () => end(null);
+  const onCut = () => end(new Problem('bad-request', 'The body was cut off.'));
+  const timer = setTimeout(() => end(tooSlow(limitMs)), limitMs);
+  letBodyCome(payload);
+  payload.on('data', onData).on('end', onEnd).on('error', onCut).on('close', onCut);
+};
+
+/** Within this plugin every body is a stream (a short one whole: `wholeBody`), JSON too: for routes whose bodies are files. */
 export const takeBodiesAsStreams = (app: FastifyInstance): void => {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (request, payload, done) => {
     if (isBodyless(request)) return done(null, undefined);
     checkMediaType(request, request.routeOptions.config);
+    if (Number(payload.headers['content-length']) <= shortBytes) return collect(payload, app.bodyTimeLimitMs, done);
     done(null, guarded(payload, app.bodyTimeLimitMs));
   });
 };
 
+/** The body where it came whole: a short one, of a route within `takeBodiesAsStreams`. */
+export const wholeBody = ({ body }: FastifyRequest): Buffer | undefined => (Buffer.isBuffer(body) ? body : undefined);
+
 /** The body of a route whose media type is not JSON, to be read once with `for await` or `pipeline`. Empty when none was sent. */
-export const bodyStream = (request: FastifyRequest): Readable => (request.body instanceof Readable ? request.body : Readable.from([]));
+export const bodyStream = (request: FastifyRequest): Readable =>
+  request.body instanceof Readable ? request.body : Readable.from(wholeBody(request) === undefined ? [] : [request.body]);

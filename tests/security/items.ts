@@ -6,11 +6,10 @@ import { type Caller, pairDevice } from './callers.ts';
 /** Something real that a route with a parameter in its path is tried on. */
 export interface Item {
   readonly params: Readonly<Record<string, string>>;
-  /**
-   * Who may see it: its owner alone, its owner and the admins of the tenant, everybody of the tenant with the scope, or whoever has the scope
-   * in the instance.
-   */
-  readonly seenBy: 'owner' | 'owner and admins' | 'tenant' | 'instance';
+  /** Who may see it: its owner alone, admins of the tenant as well, everybody of the tenant with the scope, or whoever has it in the instance. */
+  readonly seenBy: 'owner' | 'admins' | 'tenant' | 'instance';
+  /** What each request for it must say. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 type Make = (server: Pick<TestServer, 'url'>, owner: Caller) => Promise<Item>;
@@ -68,12 +67,25 @@ const upload = async (server: Pick<TestServer, 'url'>, owner: Caller, query = ''
 
 const makeFile: Make = async (server, owner) => {
   const { id } = await upload(server, owner);
-  return { params: { id }, seenBy: 'owner and admins' };
+  return { params: { id }, seenBy: 'admins' };
 };
 
 const makeOpenFile: Make = async (server, owner) => {
   const { id, name } = await upload(server, owner, '&visibility=public');
   return { params: { fileId: id, name }, seenBy: 'instance' };
+};
+
+const makeShare: Make = async (server, owner) => {
+  const { params } = await makeFile(server, owner);
+  const { id, url } = await create(server, owner, '/v1/shares', { fileId: params.id });
+  return { params: { id, token: url.slice(url.lastIndexOf('/') + 1), fileId: params.id ?? '' }, seenBy: 'owner' };
+};
+
+const makeUpload: Make = async (server, owner) => {
+  const tus = { 'tus-resumable': '1.0.0' };
+  const answer = await call(server, 'POST', '/v1/files/resumable', { token: owner.token(), headers: { ...tus, 'upload-length': '5' } });
+  assert.equal(answer.status, 201, answer.text);
+  return { params: { id: answer.headers.get('location')?.split('/').at(-1) ?? '' }, seenBy: 'owner', headers: tus };
 };
 
 /** How to make what a path names; the longest beginning of the path counts. A new route with a parameter needs a line here. */
@@ -103,7 +115,14 @@ const makers: Readonly<Record<string, Make>> = {
     const { body } = await call(server, 'GET', '/v1/sessions', { token: owner.token() });
     return { params: { id: body.items[0].id }, seenBy: 'owner' };
   },
+  '/v1/files/resumable/{id}': makeUpload,
   '/v1/files/{id}': makeFile,
+  '/v1/shares/{': makeShare,
+  '/s/{token}': makeShare,
+  '/v1/folders/{id}': async (server, owner) => {
+    const { id } = await create(server, owner, '/v1/folders', { name: next() });
+    return { params: { id }, seenBy: 'owner' };
+  },
   '/v1/files/by-name/{name}': async (server, owner) => {
     const { name } = await upload(server, owner);
     return { params: { name }, seenBy: 'owner' };

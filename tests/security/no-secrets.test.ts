@@ -8,6 +8,7 @@ import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { filesOf, findSecrets, type Haystack } from '../support/secret-search.ts';
 import { operator, startServer, type TestServer } from '../support/start-server.ts';
 import { acts, newSecret, type Scene, settings } from './secret-acts.ts';
+import { actsOfFolders } from './secret-acts-of-folders.ts';
 import { actsOfPeople } from './secret-acts-of-people.ts';
 
 // One exception, not used here: with `ENTREPOT_MAIL=log:` whole mails are printed, for development.
@@ -51,7 +52,7 @@ describe('secrets', () => {
       (await ask('POST', '/v1/sessions', { body: { method: 'password', ...operator } })).body.accessToken,
     );
     const scene: Scene = { server, receiver, mailServer, admin, call: ask, hide };
-    for (const [name, act] of Object.entries({ ...acts, ...actsOfPeople })) {
+    for (const [name, act] of Object.entries({ ...acts, ...actsOfPeople, ...actsOfFolders })) {
       await act(scene).catch((cause: unknown) => {
         throw new Error(`The act "${name}" failed.`, { cause });
       });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
@@ -12,6 +13,27 @@ export const readData = <T>(dataFolder: string, look: (rows: (sql: string) => Ro
   } finally {
     file.close();
   }
+};
+
+/** Writes past the server, also while it runs: for what no request brings about. */
+export const changeData = (dataFolder: string, statements: string): void => {
+  const file = new DatabaseSync(join(dataFolder, 'entrepot.db'), { timeout: 10_000 });
+  try {
+    file.exec(statements);
+  } finally {
+    file.close();
+  }
+};
+
+/** The whole blobs in the data folder, by their keys, with their sizes. */
+export const bytesOnDisk = async (dataFolder: string): Promise<ReadonlyMap<string, number>> => {
+  const found = await readdir(join(dataFolder, 'blobs', 'kept'), { recursive: true, withFileTypes: true });
+  const sizes = new Map<string, number>();
+  for (const entry of found.filter((one) => one.isFile())) {
+    const { size } = await stat(join(entry.parentPath, entry.name)).catch(() => ({ size: undefined })); // it goes just now
+    if (size !== undefined) sizes.set(entry.name, size);
+  }
+  return sizes;
 };
 
 /** What must hold in the data whenever no transaction is open, whatever happened to the server before: each finds rows that break it. */
@@ -58,6 +80,20 @@ const invariants: Readonly<Record<string, string>> = {
     left join (select distinct deliveryId from traceEntries where what = 'replayed') as again on again.deliveryId = deliveries.id
     where again.deliveryId is null
       and (deliveries.attempts <> coalesce(tried.amount, 0) or (deliveries.state = 'delivered') <> (coalesce(ended.amount, 0) = 1))`,
+  'what files take is counted right, by owner and in all': `
+    select coalesce(counted.tenantId, kept.tenantId) as tenant, coalesce(counted.ownerId, kept.ownerId) as owner,
+      counted.files, kept.files as keptFiles, counted.bytes, kept.bytes as keptBytes
+    from (select tenantId, ownerId, count(*) as files, sum(size) as bytes from files where state <> 'rejected' group by 1, 2
+      union all select tenantId, '', count(*), sum(size) from files where state <> 'rejected' group by 1) as counted
+    full join (select * from fileUsage where files <> 0 or bytes <> 0) as kept
+      on kept.tenantId = counted.tenantId and kept.ownerId = counted.ownerId
+    where counted.files is not kept.files or counted.bytes is not kept.bytes`,
+  'a file knows since when it is in the trash': `
+    select id, state, trashedAt from files where (state = 'trashed') <> (trashedAt is not null)`,
+  'of a file that is gone no row is left, and its trace says once that it was deleted': `
+    select endedFiles.id, files.state, told.amount from endedFiles left join files on files.id = endedFiles.id
+    left join (select subject, count(*) as amount from traceEntries where what = 'deleted' group by 1) as told on told.subject = endedFiles.id
+    where files.id is not null or told.amount is not 1`,
   'what is held waits behind a head that is still to be delivered': `
     select deliveries.id, deliveries.targetId, deliveries.orderingKey, head.state from deliveries
     left join laneKeys on laneKeys.targetId = deliveries.targetId and laneKeys.orderingKey = deliveries.orderingKey
@@ -78,3 +114,21 @@ export const assertSound = (dataFolder: string): void =>
       assert.equal(broken.length, 0, `${claim}; ${broken.length} rows say otherwise: ${JSON.stringify(broken.slice(0, 5))}`);
     }
   });
+
+/** Fails where bytes that a row promises are not there, or are not as many. */
+export const assertBytesThere = async (dataFolder: string): Promise<void> => {
+  const rows = readData(dataFolder, (find) => find(`select id, size, state from files where state in ('checking', 'stored', 'trashed')`));
+  const bytes = await bytesOnDisk(dataFolder);
+  assert.deepEqual(
+    rows.filter(({ id, size }) => bytes.get(String(id)) !== size),
+    [],
+    'rows without their bytes',
+  );
+};
+
+/** Whole blobs that neither a file nor an order to remove them stands for. */
+export const litterIn = async (dataFolder: string): Promise<string[]> => {
+  const known = readData(dataFolder, (find) => find('select id from files union select blobKey from blobRemovals'));
+  const keys = new Set(known.map(({ id }) => String(id)));
+  return [...(await bytesOnDisk(dataFolder)).keys()].filter((key) => !keys.has(key) && !keys.has(key.split('-')[0] ?? ''));
+};

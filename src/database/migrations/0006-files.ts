@@ -23,8 +23,15 @@ const statements = [
   `CREATE TABLE "fileUsage" (
     "tenantId" TEXT NOT NULL, "ownerId" TEXT NOT NULL, "files" INTEGER NOT NULL, "bytes" INTEGER NOT NULL,
     PRIMARY KEY ("tenantId", "ownerId")) WITHOUT ROWID`,
-  // Bytes whose row is gone: written in the transaction that removes the row, so that none are forgotten.
-  `CREATE TABLE "blobRemovals" ("blobKey" TEXT PRIMARY KEY, "orderedAt" INTEGER NOT NULL) WITHOUT ROWID`,
+  // Bytes whose row is gone: written in the transaction that removes the row, so that none are forgotten. A key that something may still be
+  // written under is there twice, the second time due a little later.
+  `CREATE TABLE "blobRemovals" ("blobKey" TEXT NOT NULL, "dueAt" INTEGER NOT NULL, PRIMARY KEY ("blobKey", "dueAt")) WITHOUT ROWID`,
+  `CREATE INDEX "blobRemovalsDue" ON "blobRemovals" ("dueAt")`,
+  // Files that are gone for good and have a trace yet: where their owner's account goes, it keeps ids only.
+  `CREATE TABLE "endedFiles" (
+    "id" TEXT PRIMARY KEY, "tenantId" TEXT NOT NULL, "ownerId" TEXT NOT NULL, "endedAt" INTEGER NOT NULL) WITHOUT ROWID`,
+  `CREATE INDEX "endedFilesByOwner" ON "endedFiles" ("ownerId")`,
+  `CREATE INDEX "endedFilesByEnd" ON "endedFiles" ("endedAt")`,
 ];
 
 /** Files, folders, what they take, and the bytes that are to be removed. */

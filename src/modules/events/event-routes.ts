@@ -150,7 +150,8 @@ export const eventRoutes =
         config: { access: 'events:read' },
         schema: {
           summary: 'One event',
-          description: "Without `source` and `sender` the caller's own event of that id, else the newest.",
+          description:
+            "Without `source` and `sender` the caller's own event of that id, else the newest. Facts of the server's own are shown to those who manage targets.",
           tags: ['events'],
           params: idOf,
           querystring: Type.Object({ source: eventFilter.source, sender: eventFilter.sender }),

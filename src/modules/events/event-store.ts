@@ -138,7 +138,7 @@ export const createEventStore = (database: Database) => {
       return first?.receivedAt;
     },
 
-    /** The caller's own event of that id, else the newest of the tenant. */
+    /** The caller's own event of that id, else the newest of the tenant. Facts of our own tell of things that are not everybody's. */
     async findEvent(
       caller: Caller,
       eventId: string,
@@ -147,6 +147,7 @@ export const createEventStore = (database: Database) => {
       let query = whole().where('facts.tenantId', '=', caller.tenantId).where('facts.eventId', '=', eventId);
       if (source !== undefined) query = query.where('facts.source', '=', source);
       if (sender !== undefined) query = query.where('facts.senderId', '=', sender);
+      if (!caller.scopes.has('targets:manage')) query = query.where('facts.isOwn', '=', 0);
       return await query.orderBy(sql`"senderId" = ${caller.id}`, 'desc').orderBy('facts.position', 'desc').limit(1).executeTakeFirst();
     },
 

@@ -27,21 +27,23 @@ interface Amount {
 const givenDownloads = (fails: (attempt: number) => Error | undefined = () => undefined, log: Log = silentLog) => {
   const groups: Amount[][] = [];
   let attempts = 0;
-  const amounts: Amount[][] = [];
+  let amounts: Amount[] = [];
   const downloads = createDownloads({
     database: {
       async write(_writes: readonly Write[]) {
         attempts += 1;
+        const group = amounts;
+        amounts = [];
         const error = fails(attempts);
         if (error !== undefined) throw error;
-        groups.push(amounts.at(-1) ?? []);
+        groups.push(group);
         return [];
       },
     },
-    store: {
-      addDownloads(list) {
-        amounts.push([...list]);
-        return { sql: '', rows: [] };
+    ledger: {
+      download(id, amount) {
+        amounts.push({ id, amount });
+        return [{ sql: '', rows: [] }];
       },
     },
     accesses: { insertAccesses: () => [] },

@@ -8,7 +8,8 @@ import type { Events } from '../events/events.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { AccessStore } from './access-store.ts';
 import type { FileFacts } from './file-facts.ts';
-import type { FileStore, NewFileRow } from './file-store.ts';
+import type { NewFileRow } from './file-store.ts';
+import type { Ledger } from './ledger-store.ts';
 import type { Viewer } from './viewer.ts';
 
 /** Bytes of a file that are given out, from the first one on. */
@@ -55,7 +56,7 @@ interface Counted extends Download {
 
 export interface DownloadsNeeds {
   readonly database: Pick<Database, 'write'>;
-  readonly store: Pick<FileStore, 'addDownloads'>;
+  readonly ledger: Pick<Ledger, 'download'>;
   readonly accesses: Pick<AccessStore, 'insertAccesses'>;
   readonly facts: FileFacts;
   readonly events: Pick<Events, 'append' | 'announce'>;
@@ -84,7 +85,7 @@ const toRow = ({ id, at, file, how, by, address, userAgent, bytes }: Counted): A
 });
 
 export const createDownloads = (needs: DownloadsNeeds): Downloads => {
-  const { database, store, accesses, facts, events, trace, clock, ids, log } = needs;
+  const { database, ledger, accesses, facts, events, trace, clock, ids, log } = needs;
   const waiting: Counted[] = [];
   let counted = 0;
   let written = 0;
@@ -98,7 +99,7 @@ export const createDownloads = (needs: DownloadsNeeds): Downloads => {
     const amounts = new Map<string, number>();
     for (const { file } of list) amounts.set(file.id, (amounts.get(file.id) ?? 0) + 1);
     return [
-      store.addDownloads([...amounts].map(([id, amount]) => ({ id, amount }))),
+      ...[...amounts].flatMap(([id, amount]) => ledger.download(id, amount)),
       ...accesses.insertAccesses(list.map(toRow)),
       ...events.append(
         list.map(({ file, how, by, isUnderLock }) =>

@@ -33,7 +33,7 @@ const given = <Name extends string>(name: Name, value: string | null): { [Key in
   value === null ? {} : ({ [name]: value } as { [Key in Name]: string }); // one member, by its name
 
 /** `baseUrl` is how the world reaches us (`PUBLIC_URL`, else the address of the request); without it addresses are paths. */
-export const resourceOf = (row: Omit<FileRow, 'position'>, baseUrl = ''): FileResource => ({
+export const resourceOf = (row: Omit<FileRow, 'position' | 'words'>, baseUrl = ''): FileResource => ({
   id: row.id,
   name: row.name,
   ...given('title', row.title),

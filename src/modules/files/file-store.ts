@@ -1,12 +1,13 @@
 import { sql } from 'kysely';
-import type { Database, Statement, Write } from '../../database/database.ts';
+import type { Database, Statement, Trx } from '../../database/database.ts';
 import type { FileRow } from '../../database/tables.ts';
 import { preparedRead, slot, template } from '../../database/template.ts';
+import { wordsOf } from './search-words.ts';
 import { isHidden, isReadableBy, isSeenBy, isUnderLock } from './sight-store.ts';
 import type { Viewer } from './viewer.ts';
 
-/** A file as it is written; its place in the order of files comes with the row. */
-export type NewFileRow = Omit<FileRow, 'position'>;
+/** A file as it is written; its place in the order of files and the words it is found by come with the row. */
+export type NewFileRow = Omit<FileRow, 'position' | 'words'>;
 
 /** A row that the viewer may see, with what it may do. */
 export interface SeenFile extends NewFileRow {
@@ -50,7 +51,7 @@ export const fileColumns = [
 export type FileStore = ReturnType<typeof createFileStore>;
 
 export const createFileStore = ({ build, read }: Pick<Database, 'build' | 'read'>) => {
-  const insertFile = template<NewFileRow>(
+  const insertFile = template<NewFileRow & { words: string }>(
     build.insertInto('files').values({
       id: slot('id'),
       tenantId: slot('tenantId'),
@@ -75,6 +76,7 @@ export const createFileStore = ({ build, read }: Pick<Database, 'build' | 'read'
       createdAt: slot('createdAt'),
       updatedAt: slot('updatedAt'),
       trashedAt: slot('trashedAt'),
+      words: slot('words'),
     }),
   );
 
@@ -87,10 +89,23 @@ export const createFileStore = ({ build, read }: Pick<Database, 'build' | 'read'
       .where('files.id', '=', slot<string>('id'))
       .where('files.state', '=', 'stored'),
   );
-  const addDownloads = template<{ id: string; amount: number }>(
+  const updateFields = template<NewFileRow & { words: string }>(
     build
       .updateTable('files')
-      .set((eb) => ({ downloads: eb('downloads', '+', slot<number>('amount')) }))
+      .set({
+        name: slot('name'),
+        nameKey: slot('nameKey'),
+        title: slot('title'),
+        description: slot('description'),
+        category: slot('category'),
+        language: slot('language'),
+        provider: slot('provider'),
+        rolesJson: slot('rolesJson'),
+        folderId: slot('folderId'),
+        visibility: slot('visibility'),
+        updatedAt: slot('updatedAt'),
+        words: slot('words'),
+      })
       .where('id', '=', slot<string>('id')),
   );
 
@@ -106,7 +121,24 @@ export const createFileStore = ({ build, read }: Pick<Database, 'build' | 'read'
       .where(isSeenBy(viewer));
 
   return {
-    insertFile: (row: NewFileRow): Statement => insertFile.row(row),
+    insertFile: (row: NewFileRow): Statement => insertFile.row({ ...row, words: wordsOf(row) }),
+
+    /** What is said of the file; its bytes and its state stay. Belongs into `ledger.around`. */
+    updateFields: (row: NewFileRow): Statement => updateFields.row({ ...row, words: wordsOf(row) }),
+
+    /** The viewer's own file, which nobody else changes before the transaction is over. */
+    holdFile: ({ query }: Pick<Trx, 'query'>, viewer: Viewer, id: string): Promise<NewFileRow | undefined> =>
+      query
+        .selectFrom('files')
+        .select(fileColumns)
+        .where('files.id', '=', id)
+        .where('files.tenantId', '=', viewer.tenantId)
+        .where('files.ownerId', '=', viewer.ownerId)
+        .executeTakeFirst(),
+
+    /** Whoever's it is: for what has to be known of the row itself. */
+    hasFile: async (id: string): Promise<boolean> =>
+      (await read.selectFrom('files').select('id').where('id', '=', id).executeTakeFirst()) !== undefined,
 
     /** The file where the viewer may see its row. */
     findFile: (viewer: Viewer, id: string): Promise<SeenFile | undefined> => seen(viewer).where('files.id', '=', id).executeTakeFirst(),
@@ -115,9 +147,6 @@ export const createFileStore = ({ build, read }: Pick<Database, 'build' | 'read'
     async findHeldFile(id: string): Promise<HeldFile | undefined> {
       return (await findHeldFile({ id }))[0];
     },
-
-    /** How often files were fetched; nothing where one is gone. */
-    addDownloads: (list: readonly { id: string; amount: number }[]): Write => addDownloads.rows(list),
 
     /** The viewer's own newest stored file of that name (as compared). */
     findByName: (viewer: Viewer, nameKey: string): Promise<SeenFile | undefined> =>

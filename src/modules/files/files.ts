@@ -12,24 +12,53 @@ import type { Identity } from '../identity/identity.ts';
 import type { Trace } from '../trace/trace.ts';
 import { type AccessLog, createAccessLog } from './access-log.ts';
 import { createAccessStore } from './access-store.ts';
+import { createBlobRemoval } from './blob-removal.ts';
+import { createBlobRemovalStore } from './blob-removal-store.ts';
+import { type Catalogue, createCatalogue } from './catalogue.ts';
+import { createCatalogueStore } from './catalogue-store.ts';
 import { createDownloads, type Downloads } from './downloads.ts';
 import { createFileActs, type FileActs } from './file-acts.ts';
 import { createFileFacts } from './file-facts.ts';
+import { createFileRemoval } from './file-removal.ts';
 import { type FileResource, resourceOf } from './file-resource.ts';
+import { createFileRetention } from './file-retention.ts';
+import { createStatistics, type Statistics } from './file-statistics.ts';
+import { createFileStatsStore } from './file-stats-store.ts';
 import { createFileStore, type NewFileRow } from './file-store.ts';
 import { createFolderGate } from './folder-gate.ts';
+import { createFolderLocks, type FolderLocks } from './folder-locks.ts';
+import { createRemoveFolder, type RemoveFolder } from './folder-removal.ts';
+import { createFolderRemovalStore } from './folder-removal-store.ts';
 import { createFolderStore } from './folder-store.ts';
+import { createFolderTokens } from './folder-tokens.ts';
+import { createFolders, type Folders } from './folders.ts';
 import { createLedger } from './ledger-store.ts';
 import { createLinkKeyStore } from './link-key-store.ts';
 import { createLinkKeys } from './link-keys.ts';
 import { createLinks, type Links } from './links.ts';
+import { createOwnerRemoval } from './owner-removal.ts';
+import { createOwnerStore } from './owner-store.ts';
 import { createQuota } from './quota.ts';
 import { createReceiving, type Receiving, type Sender } from './receive-file.ts';
+import { createUploadBytes } from './resumable/upload-bytes.ts';
+import { createUploadEnd, endUploadOf } from './resumable/upload-end.ts';
+import { createUploadExpiry } from './resumable/upload-expiry.ts';
+import { createUploadStore } from './resumable/upload-store.ts';
+import { createUploads, type Uploads } from './resumable/uploads.ts';
 import { type BytesOf, createBytesOf } from './serve-file.ts';
+import { createSettling } from './settle-file.ts';
+import { createSettleStore } from './settle-store.ts';
+import type { ShareVisits } from './shares/share-visits.ts';
+import type { Shares } from './shares/shares.ts';
+import { createSharing } from './shares/sharing.ts';
+import { createSweepStore } from './sweep-store.ts';
+import { createSweeper } from './sweeper.ts';
 import { createThumbnailMaker } from './thumbnail-maker.ts';
 import { createThumbnails, type Thumbnails } from './thumbnails.ts';
+import { createTrash, type Trash } from './trash.ts';
+import { createTrashStore } from './trash-store.ts';
 import { createUsageStore } from './usage-store.ts';
-import { createViewerOf, type Viewer } from './viewer.ts';
+import { createViewerOf, ownerOf, type Viewer } from './viewer.ts';
 
 export interface FilesSettings {
   readonly publicUrl?: string | undefined;
@@ -38,9 +67,9 @@ export interface FilesSettings {
   readonly quotaPersonBytes?: number | undefined;
   readonly quotaTenantBytes?: number | undefined;
   readonly trashMs: number;
-  readonly linkTtlMs: number;
-  /** How long it is known who fetched what. */
+  /** How long traces are kept, and who fetched what. */
   readonly retentionMs: number;
+  readonly linkTtlMs: number;
 }
 
 export interface FilesNeeds {
@@ -52,8 +81,10 @@ export interface FilesNeeds {
   readonly trace: Trace;
   readonly clock: Clock;
   readonly ids: Ids;
-  readonly log: Log;
   readonly seal: Seal;
+  readonly log: Log;
+  /** Whether no other process takes in files on the same data. */
+  readonly isAlone: boolean;
   readonly settings: FilesSettings;
 }
 
@@ -61,11 +92,27 @@ export interface FilesNeeds {
 export interface Files {
   readonly receiving: Receiving;
   readonly acts: FileActs;
+  readonly uploads: Uploads;
+  /** What stands before our own paths in the world's addresses; empty without a `PUBLIC_URL` that has a path. */
+  readonly pathPrefix: string;
+  readonly folders: Folders;
+  readonly removeFolder: RemoveFolder;
+  readonly locks: FolderLocks;
+  readonly trash: Trash;
+  readonly shares: Shares;
+  readonly shareVisits: ShareVisits;
+  readonly blobs: BlobStore;
+  /** How the world reaches us; where it is not told, as the request did. */
+  readonly publicUrl: string | undefined;
+  readonly catalogue: Catalogue;
+  readonly statistics: Statistics;
   /** Whoever looks; `folderToken` is the header that opens locked folders. */
-  viewerOf(caller: Caller, folderToken?: string): Promise<Viewer>;
+  viewerOf(caller: Caller, folderToken?: string | string[]): Promise<Viewer>;
   senderOf(caller: Caller, origin: { address: string; requestId: string; folderToken?: string | string[] | undefined }): Promise<Sender>;
   /** A row as GET shows it, reached at that address. */
   resourceOf(row: NewFileRow, baseUrl: string | undefined): FileResource;
+  /** Files whose bytes were not there when the sweeper last looked; undefined before it did. */
+  missingBytes(): number | undefined;
   /** A path of ours as the world reaches it. */
   urlOf(path: string, baseUrl: string | undefined): string;
   /** The bytes of a stored file, for who may have them. */
@@ -79,11 +126,14 @@ export interface Files {
   close(): Promise<void>;
 }
 
-export const createFiles = ({ database, blobs, scanner, identity, events, trace, clock, ids, log, seal, settings }: FilesNeeds): Files => {
+export const createFiles = (needs: FilesNeeds): Files => {
+  const { database, blobs, identity, trace, clock, ids, seal, log, isAlone, settings } = needs;
+  const { publicUrl, maxFileBytes, fileTypes, quotaPersonBytes, quotaTenantBytes, trashMs, retentionMs, linkTtlMs } = settings;
   const store = createFileStore(database);
-  const folders = createFolderStore(database);
+  const folderStore = createFolderStore(database);
   const ledger = createLedger(database);
-  const { publicUrl, maxFileBytes, fileTypes, quotaPersonBytes, quotaTenantBytes, linkTtlMs, retentionMs } = settings;
+  const tokens = createFolderTokens({ folders: folderStore, seal, clock });
+  const facts = createFileFacts({ publicUrl });
   const quota = createQuota({
     usage: createUsageStore(database),
     quotasOf: identity.quotasOf,
@@ -92,38 +142,99 @@ export const createFiles = ({ database, blobs, scanner, identity, events, trace,
       ...(quotaTenantBytes === undefined ? {} : { tenantBytes: quotaTenantBytes }),
     },
   });
-  const facts = createFileFacts({ publicUrl });
-  const accesses = createAccessStore(database);
-  const downloads = createDownloads({ database, store, accesses, facts, events, trace, clock, ids, log });
-  const linkKeys = createLinkKeyStore(database);
-  const accessLog = createAccessLog({ database, accesses, trace, linkKeys, downloads, clock, log, retentionMs });
-  identity.removeAlso(accessLog.removal);
-  const thumbnails = createThumbnails({ blobs, maker: createThumbnailMaker(), clock, log });
-  const receiving = createReceiving({
-    ...{ database, blobs, scanner, store, ledger, quota, events, trace, clock, ids, maxFileBytes },
-    folderGate: createFolderGate({ folders }),
-    facts,
-    allowedTypes: fileTypes,
-  });
-  const viewerOfUnlocked = createViewerOf(identity);
+  const folderGate = createFolderGate({ folders: folderStore });
+  /** What nearly every act needs; each takes what it names. */
+  const common = { ...needs, ledger, facts, quota, folderGate };
 
-  const viewerOf: Files['viewerOf'] = (caller) => viewerOfUnlocked(caller);
+  const receiving = createReceiving({ ...common, store, maxFileBytes, allowedTypes: fileTypes });
+  const acts = createFileActs({ store });
+  const catalogue = createCatalogue({ ...common, store, catalogueStore: createCatalogueStore(database), acts });
+  const trashStore = createTrashStore(database);
+  const blobRemoval = createBlobRemoval({ database, blobs, store: createBlobRemovalStore(database), clock, log });
+  const sharing = createSharing({ ...common, acts });
+  const uploadStore = createUploadStore(database);
+  const removal = createFileRemoval({
+    ...common,
+    store: trashStore,
+    blobRemoval,
+    alsoRemoves: [(fileId) => sharing.endSharesOf({ fileIds: [fileId] }), endUploadOf({ store: uploadStore, clock })],
+  });
+  const settleStore = createSettleStore(database);
+  const settling = createSettling({ ...common, store: settleStore, blobRemoval, allowedTypes: fileTypes });
+  const bytes = createUploadBytes({ blobs, clock });
+  const end = createUploadEnd({ ...common, store: uploadStore, files: settleStore, settling, removal });
+  const uploads = createUploads({
+    ...common,
+    settling,
+    bytes,
+    end,
+    maxFileBytes,
+    store: uploadStore,
+    files: settleStore,
+    fileStore: store,
+  });
+  const expiry = createUploadExpiry({ ...common, store: uploadStore, end, bytes });
+  const trash = createTrash({ ...common, acts, store: trashStore, folders: folderStore, removal });
+  const retention = createFileRetention({ ...common, store: trashStore, removal, trashMs, retentionMs });
+  const sweeper = createSweeper({ store: createSweepStore(database), blobs, clock, ids, log, isAlone });
+  identity.removeAlso({ name: 'uploads', removeSome: ({ id, tenantId }) => expiry.removeSome({ tenantId, ownerId: id }) });
+  identity.removeAlso(sharing.removal);
+  identity.removeAlso(createOwnerRemoval({ ...common, store: trashStore, removal }));
+
+  const accesses = createAccessStore(database);
+  const downloads = createDownloads({ ...common, accesses });
+  const linkKeys = createLinkKeyStore(database);
+  const accessLog = createAccessLog({ ...common, accesses, linkKeys, downloads, retentionMs });
+  identity.removeAlso(accessLog.removal);
+  const thumbnails = createThumbnails({ ...common, maker: createThumbnailMaker() });
+
+  const viewerOfUnlocked = createViewerOf(identity);
+  const viewerOf: Files['viewerOf'] = async (caller, folderToken) =>
+    viewerOfUnlocked(caller, await tokens.foldersOf({ tenantId: caller.tenantId, ownerId: ownerOf(caller) }, folderToken));
+  const owners = createOwnerStore(database);
+  trace.askOwnersOf('file', async (caller, ids, folderToken) => owners.ownersOfFiles(await viewerOf(caller, folderToken), ids));
+  trace.askOwnersOf('folder', async (caller, ids, folderToken) => owners.ownersOfFolders(await viewerOf(caller, folderToken), ids));
+  trace.askOwnersOf('share', async (caller, ids, folderToken) => owners.ownersOfShares(await viewerOf(caller, folderToken), ids));
+
   return {
     receiving,
-    acts: createFileActs({ store }),
+    acts,
+    trash,
+    shares: sharing.shares,
+    shareVisits: sharing.shareVisits,
+    blobs,
+    publicUrl,
+    folders: createFolders({ ...common, store: folderStore }),
+    removeFolder: createRemoveFolder({
+      ...{ ...common, store: folderStore, removalStore: createFolderRemovalStore(database) },
+      alsoRemoves: [(folderIds) => sharing.endSharesOf({ folderIds })],
+    }),
+    locks: createFolderLocks({ ...common, ...identity, store: folderStore, tokens }),
+    catalogue,
+    statistics: createStatistics({ statsStore: createFileStatsStore(database) }),
+    uploads,
+    pathPrefix: publicUrl === undefined ? '' : new URL(publicUrl).pathname.replace(/\/$/, ''),
     viewerOf,
-    async senderOf(caller, { address, requestId }) {
+    async senderOf(caller, { address, requestId, folderToken }) {
       const since = clock.now();
-      return { viewer: await viewerOf(caller), address, requestId, isStillLetIn: () => identity.judge(caller, since) !== undefined };
+      const viewer = await viewerOf(caller, folderToken);
+      return { viewer, address, requestId, isStillLetIn: () => identity.judge(caller, since) !== undefined };
     },
     resourceOf: (row, baseUrl) => resourceOf(row, publicUrl ?? baseUrl),
     urlOf: (path, baseUrl) => `${publicUrl ?? baseUrl ?? ''}${path}`,
-    bytesOf: createBytesOf({ blobs, store, downloads, log }),
+    bytesOf: createBytesOf({ ...common, store, downloads }),
     links: createLinks({ store, keys: createLinkKeys({ store: linkKeys, seal, clock }), clock, linkTtlMs }),
     downloads,
     accessLog,
     thumbnails,
-    startWorkers: () => [accessLog.startRetention()],
+    missingBytes: sweeper.missing,
+    startWorkers: () => [
+      blobRemoval.startWorker(),
+      retention.startWorker(),
+      sweeper.startWorker(),
+      accessLog.startRetention(),
+      expiry.startWorker(),
+    ],
     async close() {
       await Promise.all([downloads.close(), thumbnails.close()]);
     },

@@ -1,5 +1,7 @@
 import type { Database, Write } from '../../database/database.ts';
 import { slot, template } from '../../database/template.ts';
+import { createStatsCounter } from './file-stats-store.ts';
+import { createSearchIndex } from './search-index-store.ts';
 
 /** Bytes that may be used, by one owner and by its whole tenant; no limit where absent. */
 export interface Limits {
@@ -10,7 +12,7 @@ export interface Limits {
 export type Ledger = ReturnType<typeof createLedger>;
 
 /**
- * What is counted over files (their room, later their statistics) is derived from their rows by SQL, in the transaction that changes
+ * What is counted over files (their room, their statistics) and what they are found by is derived from their rows by SQL, in the transaction that changes
  * the row: `leave` takes a row as it stands out of all counts, `enter` takes it in. So no count can drift from the rows.
  */
 export const createLedger = ({ build }: Pick<Database, 'build'>) => {
@@ -53,8 +55,17 @@ export const createLedger = ({ build }: Pick<Database, 'build'>) => {
       .where('bytes', '<=', slot<number>('limit')),
   );
 
-  const enter = (id: string): Write[] => [enterUsage.row({ id })];
-  const leave = (id: string): Write[] => [leaveUsage.row({ id })];
+  const search = createSearchIndex({ build });
+  const stats = createStatsCounter({ build });
+  const addDownloads = template<{ id: string; count: number }>(
+    build
+      .updateTable('files')
+      .set((eb) => ({ downloads: eb('downloads', '+', slot<number>('count')) }))
+      .where('id', '=', slot<string>('id')),
+  );
+
+  const enter = (id: string): Write[] => [enterUsage.row({ id }), ...search.enter(id), ...stats.enter(id)];
+  const leave = (id: string): Write[] => [leaveUsage.row({ id }), ...search.leave(id), ...stats.leave(id)];
   return {
     /** Behind the insert of the row. */
     enter,
@@ -62,6 +73,8 @@ export const createLedger = ({ build }: Pick<Database, 'build'>) => {
     leave,
     /** A change of the row, with all counts following. */
     around: (id: string, change: readonly Write[]): Write[] => [...leave(id), ...change, ...enter(id)],
+    /** So many more downloads of the file. */
+    download: (id: string, count: number): Write[] => [addDownloads.row({ id, count }), ...stats.download(id, count)],
     /** Behind `enter`: the whole act is refused (`WriteRefused`) where the files take more than they may. */
     holdTo: ({ tenantId, ownerId }: { tenantId: string; ownerId: string }, { personBytes, tenantBytes }: Limits): Write[] => [
       ...(personBytes === undefined ? [] : [{ ...hold.row({ tenantId, ownerId, limit: personBytes }), mustChange: 1 }]),

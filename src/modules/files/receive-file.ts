@@ -3,6 +3,7 @@ import type { BlobStore } from '../../blobs/blob-store.ts';
 import { type Database, WriteRefused } from '../../database/database.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import type { Ids } from '../../foundation/ids.ts';
+import type { Log } from '../../foundation/log.ts';
 import { Problem } from '../../foundation/problem.ts';
 import type { Scanner } from '../../scan/scanner.ts';
 import type { Events } from '../events/events.ts';
@@ -37,11 +38,15 @@ export interface Sender {
 }
 
 export interface IncomingBytes {
-  readonly body: Readable;
+  /** Short ones as they are, others as they come. */
+  readonly body: Readable | Buffer;
   readonly declaredType?: string | undefined;
+  /** There will be as many at least: what is too much by that is refused before any of them is read. */
   readonly declaredBytes?: number | undefined;
   /** What they must be, lower-case hexadecimal. */
   readonly sha256?: string | undefined;
+  /** Where they are to go, where that is known: refused early as well. `keep` looks again. */
+  readonly folderId?: string | undefined;
 }
 
 /** Bytes that are durable in the blob store and have no row yet. */
@@ -58,13 +63,15 @@ export interface Receiving {
   takeBytes(sender: Sender, incoming: IncomingBytes): Promise<KeptBytes>;
   /** Makes a file of them: resolves when row, fact and trace are durable. After a refusal the bytes are gone. */
   keep(sender: Sender, bytes: KeptBytes, fields: FileFields): Promise<NewFileRow>;
+  /** Instead of `keep`, where they are not to be kept after all. */
+  drop(bytes: KeptBytes): Promise<void>;
 }
 
 export interface ReceivingNeeds {
   readonly database: Pick<Database, 'write'>;
   readonly blobs: BlobStore;
   readonly scanner: Scanner;
-  readonly store: Pick<FileStore, 'insertFile'>;
+  readonly store: Pick<FileStore, 'insertFile' | 'hasFile'>;
   readonly folderGate: FolderGate;
   readonly ledger: Ledger;
   readonly quota: Quota;
@@ -73,6 +80,7 @@ export interface ReceivingNeeds {
   readonly facts: FileFacts;
   readonly clock: Clock;
   readonly ids: Ids;
+  readonly log: Pick<Log, 'warn'>;
   readonly maxFileBytes: number;
   readonly allowedTypes: readonly string[];
 }
@@ -119,44 +127,69 @@ export const newRow = (
 };
 
 export const createReceiving = (needs: ReceivingNeeds): Receiving => {
-  const { database, blobs, scanner, store, folderGate, ledger, quota, events, trace, facts, clock, ids, maxFileBytes, allowedTypes } =
+  const { database, blobs, scanner, store, folderGate, ledger, quota, events, trace, facts, clock, ids, log, maxFileBytes, allowedTypes } =
     needs;
 
-  const takeBytes: Receiving['takeBytes'] = async ({ viewer }, { body, declaredType, declaredBytes, sha256: expected }) => {
-    if (declaredBytes !== undefined && declaredBytes > maxFileBytes) throw tooLargeFile(maxFileBytes);
-    const roomBytes = await quota.roomFor(viewer, declaredBytes ?? 0);
+  /** The type of bytes of which all are there: judging them looks at every one. */
+  const typeOfWhole = async (bytes: Buffer, declared: string | undefined): Promise<string> => {
+    if (bytes.length === 0) throw new Problem('empty', 'The file has no bytes.');
+    const type = await judgeType(bytes, { isWhole: true, declared });
+    if (!isAllowed(type, allowedTypes)) throw notAllowed(type);
+    return type;
+  };
+
+  const putWhole = async (id: string, bytes: Buffer, declared: string | undefined) => {
+    const type = await typeOfWhole(bytes, declared);
+    return { type, ...(await blobs.put(id, bytes)) };
+  };
+
+  const putStream = async (id: string, body: Readable, declared: string | undefined, roomBytes: number) => {
     const begun = await beginReading(body, judgedBytes);
-    const guard = async function* (type: string) {
-      const text = createTextCheck({ type, head: begun.head, isWhole: begun.isWhole });
-      let size = 0;
-      for await (const chunk of begun.bytes()) {
-        size += chunk.length;
-        if (size > maxFileBytes) throw tooLargeFile(maxFileBytes);
-        if (size > roomBytes) throw quota.exceeded();
-        if (text !== undefined && !text.write(chunk)) throw notText(type);
-        yield chunk;
-      }
-      if (text !== undefined && !text.end()) throw notText(type);
+    const { head } = begun;
+    const mindSize = (size: number) => {
+      if (size > maxFileBytes) throw tooLargeFile(maxFileBytes);
+      if (size > roomBytes) throw quota.exceeded();
     };
     try {
-      if (begun.head.length === 0) throw new Problem('empty', 'The file has no bytes.');
-      const type = await judgeType(begun.head, { isWhole: begun.isWhole, declared: declaredType });
+      mindSize(head.length);
+      if (begun.isWhole) return await putWhole(id, head, declared);
+      const type = await judgeType(head, { isWhole: false, declared });
       if (!isAllowed(type, allowedTypes)) throw notAllowed(type);
-      const id = ids.next('file');
-      const { size, sha256 } = await blobs.put(id, await bodyOf(begun.isWhole, guard(type)));
-      try {
-        if (expected !== undefined && expected !== sha256) throw new Problem('digest-mismatch', `The SHA-256 of the bytes is ${sha256}.`);
-        const verdict = await scanner.scan(() => blobs.open(id));
-        if (!verdict.isClean) throw new Problem('infected', `The scanner found ${verdict.found}.`);
-      } catch (error) {
-        await blobs.remove(id);
-        throw error;
-      }
-      return { id, type, size, sha256 };
+      const text = createTextCheck({ type, head, isWhole: false });
+      let size = 0;
+      const inspect = (chunk: Buffer) => {
+        size += chunk.length;
+        mindSize(size);
+        if (text !== undefined && !text.write(chunk)) throw notText(type);
+      };
+      const atEnd = () => {
+        if (text !== undefined && !text.end()) throw notText(type);
+      };
+      return { type, ...(await blobs.put(id, begun.bytes(inspect, atEnd))) };
     } catch (error) {
-      await begun.drop();
+      begun.drop();
       throw error;
     }
+  };
+
+  const takeBytes: Receiving['takeBytes'] = async ({ viewer }, { body, declaredType, declaredBytes = 0, sha256: expected, folderId }) => {
+    const isShort = !(body instanceof Readable);
+    const leastBytes = isShort ? body.length : declaredBytes;
+    if (leastBytes > maxFileBytes) throw tooLargeFile(maxFileBytes);
+    const roomBytes = await quota.roomFor(viewer, leastBytes);
+    if (folderId !== undefined) await folderGate.open(viewer, folderId);
+    const id = ids.next('file');
+    const { type, size, sha256 } = await (isShort ? putWhole(id, body, declaredType) : putStream(id, body, declaredType, roomBytes));
+    const kept = { id, type, size, sha256 };
+    try {
+      if (expected !== undefined && expected !== sha256) throw new Problem('digest-mismatch', `The SHA-256 of the bytes is ${sha256}.`);
+      const verdict = await scanner.scan(() => blobs.open(id));
+      if (!verdict.isClean) throw new Problem('infected', `The scanner found ${verdict.found}.`);
+    } catch (error) {
+      await drop(kept);
+      throw error;
+    }
+    return kept;
   };
 
   const keep: Receiving['keep'] = async (sender, bytes, fields) => {
@@ -164,9 +197,10 @@ export const createReceiving = (needs: ReceivingNeeds): Receiving => {
     try {
       const gate = await folderGate.open(viewer, fields.folderId);
       if (!sender.isStillLetIn()) throw new Problem('bad-token', 'The session ended while the file came in.');
+      const limits = await quota.limitsOf(viewer.tenantId);
+      // Nothing is waited for between here and the write: so files are written in the order of their times.
       const at = clock.now();
       const row = newRow(sender, bytes, fields, { state: 'stored', at });
-      const limits = await quota.limitsOf(viewer.tenantId);
       const entry = { tenantId: row.tenantId, subject: row.id, kind: 'file', requestId, at, who: viewer.ownerId };
       await database.write([
         ...gate.writes,
@@ -188,12 +222,22 @@ export const createReceiving = (needs: ReceivingNeeds): Receiving => {
       events.announce();
       return row;
     } catch (error) {
-      // Of any other failure it is not known whether the row is there: then the sweeper finds out.
       const refusal = error instanceof WriteRefused ? await refusalOf(sender, fields) : error;
-      if (refusal instanceof Problem) await blobs.remove(bytes.id);
+      if (refusal instanceof Problem || (await isSurelyWithoutRow(bytes))) await drop(bytes);
       throw refusal;
     }
   };
+
+  /** Where that cannot be known either, the bytes stay, and the sweeper finds out later. */
+  const isSurelyWithoutRow = async ({ id }: KeptBytes): Promise<boolean> =>
+    await store.hasFile(id).then(
+      (isThere) => !isThere,
+      () => false,
+    );
+
+  /** What is not removed now is litter, swept later: that must not hide why it was to be removed. */
+  const drop: Receiving['drop'] = async ({ id }) =>
+    await blobs.remove(id).catch((error: unknown) => log.warn({ err: error, file: id }, 'file.litter'));
 
   /** Why the transaction was refused: the folder went meanwhile, or there is no room. */
   const refusalOf = async ({ viewer }: Sender, { folderId }: FileFields): Promise<Problem> => {
@@ -206,19 +250,10 @@ export const createReceiving = (needs: ReceivingNeeds): Receiving => {
     }
   };
 
-  return { takeBytes, keep };
+  return { takeBytes, keep, drop };
 };
 
-const notText = (type: string) => new Problem('unsupported-type', `The bytes are not ${type} from beginning to end.`);
+export const notText = (type: string) => new Problem('unsupported-type', `The bytes are not ${type} from beginning to end.`);
 
-const notAllowed = (type: string) =>
+export const notAllowed = (type: string) =>
   new Problem('unsupported-type', `Files of the type ${type} are not taken here.`, { members: { found: type } });
-
-/** A short body goes to the store as it is; of a long one no more than a few chunks are in memory. */
-const bodyOf = async (isWhole: boolean, bytes: AsyncGenerator<Buffer>): Promise<Readable | Uint8Array> => {
-  if (!isWhole) return Readable.from(bytes, { objectMode: false });
-  const chunks: Buffer[] = [];
-  for await (const chunk of bytes) chunks.push(chunk);
-  const [only] = chunks;
-  return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks);
-};

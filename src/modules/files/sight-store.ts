@@ -31,18 +31,22 @@ export const isReadableBy = (viewer: Viewer): RawBuilder<boolean> => {
  * The folders of the tenant that are locked, and all below them. A locked folder within a locked one needs both unlocked: each is a
  * beginning of its own.
  */
-const hiddenFolders = (tenantId: string, unlocked: readonly string[]): RawBuilder<unknown> =>
+const hiddenFolders = (tenantId: string, unlockedJson: string): RawBuilder<unknown> =>
   sql`(with recursive "hidden" ("id") as (
     select "id" from "folders" where "tenantId" = ${tenantId} and "lockHash" is not null
-      and "id" not in (select "value" from ${elementsOf(JSON.stringify(unlocked))})
+      and "id" not in (select "value" from ${elementsOf(unlockedJson)})
     union select "folders"."id" from "folders" join "hidden" on "folders"."parentId" = "hidden"."id")
     select "id" from "hidden")`;
 
+type FolderColumn = 'files.folderId' | 'accesses.folderId' | 'folders.id' | 'folders.parentId';
+
 /** Whether the folder that the column names hides what is in it; false where there is none. */
-export const isHidden = (
-  column: 'files.folderId' | 'accesses.folderId' | 'folders.id',
-  { tenantId, unlocked }: Pick<Viewer, 'tenantId' | 'unlocked'>,
-) => sql<number>`(${sql.ref(column)} is not null and ${sql.ref(column)} in ${hiddenFolders(tenantId, unlocked)})`;
+export const isHidden = (column: FolderColumn, { tenantId, unlocked }: Pick<Viewer, 'tenantId' | 'unlocked'>) =>
+  sql<number>`(${sql.ref(column)} is not null and ${sql.ref(column)} in ${hiddenFolders(tenantId, JSON.stringify(unlocked))})`;
+
+/** The same the other way round, for statements that are compiled once: `unlockedJson` is a list as JSON. */
+export const isOpenFolder = (tenantId: string, unlockedJson: string): RawBuilder<boolean> =>
+  sql<boolean>`"folders"."id" not in ${hiddenFolders(tenantId, unlockedJson)}`;
 
 /** Whether the file is in a locked folder or below one, whatever anybody has unlocked; asked of single files, from the folder upwards. */
 export const isUnderLock = sql<number>`("files"."folderId" is not null and exists (

@@ -3,8 +3,9 @@ import { BlobExists, BlobMissing, type BlobStore } from '../../blobs/blob-store.
 import type { Clock } from '../../foundation/clock.ts';
 import type { Log } from '../../foundation/log.ts';
 import { Problem, Unavailable } from '../../foundation/problem.ts';
+import { thumbnailKeyOf } from './blob-keys.ts';
 import type { NewFileRow } from './file-store.ts';
-import { isThumbnailable, type ThumbnailMaker, type ThumbnailSize, thumbnailSizes } from './thumbnail-maker.ts';
+import { isThumbnailable, type ThumbnailMaker, type ThumbnailSize } from './thumbnail-maker.ts';
 
 /** A thumbnail as it is kept. */
 export interface KeptThumbnail {
@@ -22,11 +23,6 @@ export interface Thumbnails {
   get(file: NewFileRow, size: ThumbnailSize): Promise<KeptThumbnail>;
   close(): Promise<void>;
 }
-
-const keyOf = (fileId: string, size: ThumbnailSize): string => `${fileId}-t${size}`;
-
-/** All blobs that may have been made from a file, whose bytes go with its own. */
-export const derivedKeysOf = (fileId: string): string[] => thumbnailSizes.map((size) => keyOf(fileId, size));
 
 /** The largest stretch that the store reads at once; a thumbnail has a fraction of it. */
 const mostBytes = 1024 * 1024;
@@ -77,7 +73,7 @@ export const createThumbnails = ({
     refuseBroken(file.id);
     try {
       const { bytes } = await maker.make({ type: file.type, bytes: file.size, open: () => blobs.open(file.id) }, size);
-      await keep(keyOf(file.id, size), bytes);
+      await keep(thumbnailKeyOf(file.id, size), bytes);
       return bytes;
     } catch (error) {
       if (error instanceof Problem && error.kind === 'broken-image') rememberBroken(file.id, error);
@@ -87,7 +83,7 @@ export const createThumbnails = ({
 
   const findOrMake = async (file: NewFileRow, size: ThumbnailSize): Promise<Buffer> => {
     try {
-      return await blobs.read(keyOf(file.id, size), { first: 0, last: mostBytes - 1 });
+      return await blobs.read(thumbnailKeyOf(file.id, size), { first: 0, last: mostBytes - 1 });
     } catch (error) {
       if (error instanceof BlobMissing) return await make(file, size);
       throw error;
@@ -97,7 +93,7 @@ export const createThumbnails = ({
   return {
     async get(file, size) {
       if (!isThumbnailable(file.type)) throw new Problem('unsupported-type', `Thumbnails are made of images, not of ${file.type}.`);
-      const key = keyOf(file.id, size);
+      const key = thumbnailKeyOf(file.id, size);
       const found =
         underWay.get(key) ??
         findOrMake(file, size).finally(() => {

@@ -15,6 +15,13 @@ export interface Viewer {
   readonly unlocked: readonly string[];
 }
 
+/** A viewer who changes something: from where, in which request. */
+export interface Actor {
+  readonly viewer: Viewer;
+  readonly address: string;
+  readonly requestId?: string;
+}
+
 /** What a device uploads belongs to its person. */
 export const ownerOf = ({ id, personId }: Pick<Caller, 'id' | 'personId'>): string => personId ?? id;
 

@@ -4,7 +4,7 @@ import type { LimitDecision, Limiter, LimitPolicy } from '../../limits/limiter.t
 import { addressGroup } from './addresses.ts';
 
 const windowMs = 15 * 60 * 1000;
-/** Failures that one name may have from one address. */
+/** Failures that one name may have from one address, unless a guess says otherwise. */
 export const nameLimit: LimitPolicy = { name: 'sign-in', limit: 10, windowMs };
 /** Failures that one address may have with all names. */
 export const addressLimit: LimitPolicy = { name: 'sign-in-address', limit: 100, windowMs };
@@ -22,6 +22,8 @@ export interface Guess {
   /** What is guessed at: a user name or an `authId`. */
   readonly name: string;
   readonly address: string;
+  /** How many failures this name may have from one address, where `nameLimit` is not what is meant. */
+  readonly limit?: LimitPolicy | undefined;
   /** A limit of failures from all addresses together, for what is so short that many addresses could find it. Being right forgets them. */
   readonly everywhere?: Counted | undefined;
   /** Told before the try, so that the answer can show how many are left. May throw. */
@@ -100,12 +102,12 @@ export const createGuessing = ({ limiter }: { limiter: Limiter }): Guessing => {
   };
 
   return {
-    async guard({ name, address, everywhere, tell }, attempt) {
+    async guard({ name, address, limit = nameLimit, everywhere, tell }, attempt) {
       const group = addressGroup(address);
       // The address first: whoever is refused there cannot fill the counters of names and devices.
       const counters = [
         { policy: addressLimit, key: group },
-        { policy: nameLimit, key: `${hashOf(name)} ${group}` },
+        { policy: limit, key: `${hashOf(name)} ${group}` },
         ...(everywhere ? [everywhere] : []),
       ];
       const decision = await takeAll(counters);

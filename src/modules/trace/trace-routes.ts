@@ -55,13 +55,19 @@ export const traceRoutes =
         schema: {
           summary: 'Everything that happened to an item',
           description:
-            'For the id of an event, delivery, target, person, device, service, tenant or request, in order. It stays when the item itself is ' +
-            'gone. What happened to people, devices, services and tenants is seen by themselves and by those who look after the tenant.',
+            'For the id of an event, delivery, file, folder, share, target, person, device, service, tenant or request, in order. It stays when the item itself ' +
+            'is gone. What happened to people, devices, services and tenants is seen by themselves and by those who look after the tenant, what happened to ' +
+            'files, folders and shares by their owner and by administrators; a locked folder hides it from both.',
           tags: ['trace'],
           params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 255 }) }),
-          response: { 200: TraceOut, ...refusals(400, 401, 403, 404) },
+          headers: Type.Object({
+            'x-folder-token': Type.Optional(
+              Type.String({ maxLength: 8_192, description: '`folderToken` of an unlocked folder; several separated by commas.' }),
+            ),
+          }),
+          response: { 200: TraceOut, ...refusals(400, 401, 403, 404, 'locked') },
         },
       },
-      async (request, reply) => reply.send(await trace.get(callerOf(request), request.params.id)),
+      async (request, reply) => reply.send(await trace.get(callerOf(request), request.params.id, request.headers['x-folder-token'])),
     );
   };

@@ -107,6 +107,19 @@ export const createTraceStore = (database: Database, source: EntrySource) => {
       return [...(await source.ofRequest(caller, id)), ...ofRequest].sort((one, other) => one.at - other.at);
     },
 
+    /** Who opened the items: of those whose first entry is still there. */
+    async openersOf({ tenantId }: TenantScope, subjects: readonly string[]): Promise<ReadonlyMap<string, string>> {
+      const rows = await read
+        .selectFrom('traceEntries')
+        .select(['subject', 'who'])
+        .where('tenantId', '=', tenantId)
+        .where('subject', 'in', sql<string>`(select "value" from ${elementsOf(JSON.stringify(subjects))})`)
+        .where('what', 'in', ['received', 'created'])
+        .orderBy('seq', 'desc')
+        .execute();
+      return new Map(rows.flatMap(({ subject, who }) => (who === null ? [] : [[subject, who]])));
+    },
+
     /** What happened to a tenant itself, whosever reads it. */
     findEntriesOfTenant: (tenantId: string): Promise<readonly StoredEntry[]> =>
       read

@@ -3,6 +3,7 @@ import type { Caller, Scope, TenantScope } from '../../foundation/caller.ts';
 import { toRfc3339 } from '../../foundation/clock.ts';
 import { Problem } from '../../foundation/problem.ts';
 import { kindOf, stateOf } from './item-state.ts';
+import { createOwnership, isOwned, type OwnedKind, type OwnersOf } from './ownership.ts';
 import type { DeliveredEntryIn, EntrySource, KeptEntry, StoredEntry, TraceEntryIn } from './trace-entry.ts';
 import { createTraceStore } from './trace-store.ts';
 
@@ -27,8 +28,13 @@ export interface Trace {
   entries(list: readonly TraceEntryIn[]): RepeatedStatement[];
   /** The same for what was delivered to one place. */
   delivered(to: { tenantId: string; place: string }, list: readonly DeliveredEntryIn[]): Write[];
-  /** Everything that happened to an item, in order, as far as the caller may see it. Throws `not-found`. */
-  get(caller: Caller, id: string): Promise<ItemTrace>;
+  /**
+   * Everything that happened to an item, in order, as far as the caller may see it. Throws `not-found`, and `locked` where a locked folder
+   * hides it from its owner; `folderToken` opens that.
+   */
+  get(caller: Caller, id: string, folderToken?: string | string[]): Promise<ItemTrace>;
+  /** Who knows whose the items of a kind are. Until somebody does they are told apart by the entries that open them alone. */
+  askOwnersOf(kind: OwnedKind, lookUp: OwnersOf): void;
   /** The entries of deliveries, by their id, in order. */
   ofDeliveries(scope: TenantScope, deliveryIds: readonly string[]): Promise<ReadonlyMap<string, readonly StoredEntry[]>>;
   /** Entries of all tenants behind `seq`, oldest first, from at most `limit` rows: the feed of the live view. */
@@ -45,6 +51,7 @@ export interface Trace {
   removeOld(before: number, limit: number): Promise<number>;
 }
 
+export type { OwnersOf } from './ownership.ts';
 export { type EntrySource, type KeptEntry, type StoredEntry, type TraceEntryIn, type TraceWhat, traceWords } from './trace-entry.ts';
 
 /**
@@ -59,8 +66,8 @@ const neededToSee: Readonly<Record<string, readonly Scope[]>> = {
   tenant: ['people:manage', 'tenants:manage'],
 };
 
-/** Asked of each entry: those of one request may be of several callers. */
-const maySee = (caller: Caller, { kind, subject, who }: KeptEntry): boolean => {
+/** Asked of each entry of another kind than the owned ones: those of one request may be of several callers. */
+const maySeeOpen = (caller: Caller, { kind, subject, who }: KeptEntry): boolean => {
   const needed = neededToSee[kind];
   const isOwn = subject === caller.id || who === caller.id;
   return needed === undefined || isOwn || needed.some((scope) => caller.scopes.has(scope));
@@ -72,16 +79,21 @@ const noSource: EntrySource = { ofItem: async () => undefined, ofRequest: async 
 /** `source` has the entries that stand in the rows of events. */
 export const createTrace = ({ database, source = noSource }: { database: Database; source?: EntrySource }): Trace => {
   const store = createTraceStore(database, source);
+  const ownership = createOwnership({ openersOf: store.openersOf });
   return {
     entries: store.insertEntries,
     delivered: store.insertDelivered,
-    async get(caller, id) {
-      const inTenant = (await store.findEntries(caller, id)).filter((entry) => maySee(caller, entry));
+    async get(caller, id, folderToken) {
+      const all = await store.findEntries(caller, id);
+      const { isShown, isLocked } = await ownership.judge(caller, all, folderToken);
+      const inTenant = all.filter((entry) => (isOwned(entry) ? isShown(entry) : maySeeOpen(caller, entry)));
+      if (inTenant.length === 0 && isLocked) throw new Problem('locked', 'It lies in a locked folder.');
       const isElsewhere = inTenant.length === 0 && caller.scopes.has('tenants:manage');
       const found = isElsewhere ? await store.findEntriesOfTenant(id) : inTenant;
       if (found.length === 0) throw new Problem('not-found', `There is no trace of ${id}.`);
       return { id, kind: kindOf(id, found), state: stateOf(id, found), entries: found.map(toEntry) };
     },
+    askOwnersOf: ownership.ask,
     ofDeliveries: store.entriesOfDeliveries,
     after: store.entriesAfter,
     newestSeq: store.newestSeq,

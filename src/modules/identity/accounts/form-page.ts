@@ -1,3 +1,5 @@
+import { escapeHtml } from '../../../foundation/html-text.ts';
+
 /** Only its own style, and a form that goes nowhere else. */
 export const formPagePolicy = "default-src 'none';style-src 'unsafe-inline';form-action 'self';base-uri 'none';frame-ancestors 'none'";
 
@@ -27,7 +29,3 @@ ${content}
 
 export const complaintHtml = (complaint: string | undefined): string =>
   complaint === undefined ? '' : `<p class="complaint" role="alert">${escapeHtml(complaint)}</p>`;
-
-const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-
-export const escapeHtml = (text: string): string => text.replaceAll(/[&<>"']/g, (character) => escapes[character] ?? character);

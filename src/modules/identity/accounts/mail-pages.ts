@@ -1,4 +1,5 @@
-import { complaintHtml, escapeHtml, formPage } from './form-page.ts';
+import { escapeHtml } from '../../../foundation/html-text.ts';
+import { complaintHtml, formPage } from './form-page.ts';
 
 /** The pages that links in mails lead to. Opening one does nothing yet: mail scanners follow every link. */
 export type MailPage =

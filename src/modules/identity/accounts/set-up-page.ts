@@ -1,4 +1,5 @@
-import { complaintHtml, escapeHtml, formPage } from './form-page.ts';
+import { escapeHtml } from '../../../foundation/html-text.ts';
+import { complaintHtml, formPage } from './form-page.ts';
 
 export type SetUpPage =
   | { readonly state: 'form'; readonly token: string; readonly username: string; readonly complaint?: string }

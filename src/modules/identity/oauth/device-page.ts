@@ -1,4 +1,5 @@
-import { complaintHtml, escapeHtml, formPage } from '../accounts/form-page.ts';
+import { escapeHtml } from '../../../foundation/html-text.ts';
+import { complaintHtml, formPage } from '../accounts/form-page.ts';
 
 export type DevicePage =
   | { readonly state: 'form'; readonly userCode: string; readonly username: string; readonly complaint?: string }
