@@ -7,6 +7,7 @@ import { type BlobFacts, BlobMissing, type BlobStore, type ByteRange, checkKey, 
 import { BodyBroke, codeOf, ignoreMissing, orNothing, translate, translated } from './folder-faults.ts';
 import { createKeeping } from './folder-keeping.ts';
 import { createPieces } from './folder-pieces.ts';
+import { readStretch } from './read-stretch.ts';
 import { writeBody } from './write-body.ts';
 
 const readBytes = 256 * 1024;
@@ -96,12 +97,10 @@ export const openFolderBlobs = async ({ folder, clock }: { folder: string; clock
     read: (key, { first, last }: ByteRange) =>
       translated(async () => {
         if (last - first >= mostReadBytes) throw new RangeError('Longer stretches are read by open.');
-        const file = await openToRead(key);
-        try {
-          return await readStretch(file, first, last - first + 1);
-        } finally {
-          await file.close();
-        }
+        checkKey(key);
+        return await readStretch(pathOf(key), first, last - first + 1).catch((error: unknown) => {
+          throw codeOf(error) === 'ENOENT' ? new BlobMissing(key) : error;
+        });
       }),
 
     sizeOf: (key) =>
@@ -165,14 +164,3 @@ async function* listFolder(folder: string, state: ListedBlob['state']): AsyncIte
     if (found !== undefined) yield { key: name, writtenAt: found.ctimeMs, state };
   }
 }
-
-const readStretch = async (file: FileHandle, from: number, bytes: number): Promise<Buffer> => {
-  const buffer = Buffer.allocUnsafe(bytes);
-  let filled = 0;
-  while (filled < bytes) {
-    const { bytesRead } = await file.read(buffer, filled, bytes - filled, from + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return buffer.subarray(0, filled);
-};
