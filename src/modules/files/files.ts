@@ -55,7 +55,7 @@ import { createThumbnails, type Thumbnails } from './thumbnails.ts';
 import { createTrash, type Trash } from './trash.ts';
 import { createTrashStore } from './trash-store.ts';
 import { createUsageStore } from './usage-store.ts';
-import { createViewerOf, ownerOf, type Viewer } from './viewer.ts';
+import { createViewerOf, ownerOf, ownerViewer, type Viewer } from './viewer.ts';
 
 export interface FilesSettings {
   readonly publicUrl?: string | undefined;
@@ -85,6 +85,13 @@ export interface FilesNeeds {
   readonly settings: FilesSettings;
 }
 
+/** Where a request comes from. `folderToken` is the header that opens locked folders. */
+export interface Origin {
+  readonly address: string;
+  readonly requestId: string;
+  readonly folderToken?: string | string[] | undefined;
+}
+
 /** Files: taken in, kept, found, handed out. */
 export interface Files {
   readonly receiving: Receiving;
@@ -105,7 +112,9 @@ export interface Files {
   readonly statistics: Statistics;
   /** Whoever looks; `folderToken` is the header that opens locked folders. */
   viewerOf(caller: Caller, folderToken?: string | string[]): Promise<Viewer>;
-  senderOf(caller: Caller, origin: { address: string; requestId: string; folderToken?: string | string[] | undefined }): Promise<Sender>;
+  senderOf(caller: Caller, origin: Origin): Promise<Sender>;
+  /** The same for what only makes files of its own: without its audiences, which would have to be asked for. */
+  uploaderOf(caller: Caller, origin: Origin): Promise<Sender>;
   /** A row as GET shows it, reached at that address. */
   resourceOf(row: NewFileRow, baseUrl: string | undefined): FileResource;
   /** Files whose bytes were not there when the sweeper last looked; undefined before it did. */
@@ -171,8 +180,14 @@ export const createFiles = (needs: FilesNeeds): Files => {
   const thumbnails = createThumbnails({ ...common, maker: createThumbnailMaker() });
 
   const viewerOfUnlocked = createViewerOf(identity);
-  const viewerOf: Files['viewerOf'] = async (caller, folderToken) =>
-    viewerOfUnlocked(caller, await tokens.foldersOf({ tenantId: caller.tenantId, ownerId: ownerOf(caller) }, folderToken));
+  const unlockedBy = (caller: Caller, folderToken: Parameters<Files['viewerOf']>[1]) =>
+    tokens.foldersOf({ tenantId: caller.tenantId, ownerId: ownerOf(caller) }, folderToken);
+  const viewerOf: Files['viewerOf'] = async (caller, folderToken) => viewerOfUnlocked(caller, await unlockedBy(caller, folderToken));
+  const ownerViewerOf: Files['viewerOf'] = async (caller, folderToken) => ownerViewer(caller, await unlockedBy(caller, folderToken));
+  const sender = async (caller: Caller, { address, requestId }: Origin, viewer: Promise<Viewer>): Promise<Sender> => {
+    const since = clock.now(); // before anything is waited for: from here on it counts when the session ends
+    return { viewer: await viewer, address, requestId, isStillLetIn: () => identity.judge(caller, since) !== undefined };
+  };
   const owners = createOwnerStore(database);
   trace.askOwnersOf('file', async (caller, ids, folderToken) => owners.ownersOfFiles(await viewerOf(caller, folderToken), ids));
   trace.askOwnersOf('folder', async (caller, ids, folderToken) => owners.ownersOfFolders(await viewerOf(caller, folderToken), ids));
@@ -197,11 +212,8 @@ export const createFiles = (needs: FilesNeeds): Files => {
     catalogue,
     statistics: createStatistics({ statsStore: createFileStatsStore(database) }),
     viewerOf,
-    async senderOf(caller, { address, requestId, folderToken }) {
-      const since = clock.now();
-      const viewer = await viewerOf(caller, folderToken);
-      return { viewer, address, requestId, isStillLetIn: () => identity.judge(caller, since) !== undefined };
-    },
+    senderOf: (caller, origin) => sender(caller, origin, viewerOf(caller, origin.folderToken)),
+    uploaderOf: (caller, origin) => sender(caller, origin, ownerViewerOf(caller, origin.folderToken)),
     resourceOf: (row, baseUrl) => resourceOf(row, publicUrl ?? baseUrl),
     urlOf: (path, baseUrl) => `${publicUrl ?? baseUrl ?? ''}${path}`,
     bytesOf: createBytesOf({ ...common, store, downloads }),
