@@ -46,6 +46,11 @@ export interface FileSearchRow {
   terms: string;
 }
 
+/** The terms of that index. */
+export interface FileTermRow {
+  term: string;
+}
+
 /** Counts of stored files, by who sees them, day and dimension. */
 export interface FileStatRow {
   tenantId: string;
@@ -97,6 +102,7 @@ export interface FileTables {
   folders: FolderRow;
   fileUsage: FileUsageRow;
   fileSearch: FileSearchRow;
+  fileTerms: FileTermRow;
   fileStats: FileStatRow;
   blobRemovals: BlobRemovalRow;
 }

@@ -8,6 +8,8 @@ const statements = [
   // Of each file (its "position" is the rowid) what it is found by: its words, and every value that a list is filtered by as a term that
   // begins with "=". Only lists of rowids: the row itself stays the truth, and what it is found by is derived from it.
   `CREATE VIRTUAL TABLE "fileSearch" USING fts5("terms", content = '', contentless_delete = 1, detail = none, tokenize = "ascii tokenchars '='")`,
+  // The terms themselves, in their order.
+  `CREATE VIRTUAL TABLE "fileTerms" USING fts5vocab('fileSearch', 'row')`,
   // Merged in small steps: never a large merge within one upload.
   `INSERT INTO "fileSearch" ("fileSearch", "rank") VALUES ('automerge', 8), ('crisismerge', 64)`,
   // Counts of stored files by the day (UTC) on which they were made. With an empty "ownerId" those of all owners; "audience" tells who
