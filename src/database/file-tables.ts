@@ -97,6 +97,23 @@ export interface BlobRemovalRow {
   orderedAt: number;
 }
 
+/** A file that came to the counts or left them, or was given out, and is not added to them yet. */
+export interface FileStatChangeRow {
+  seq: Generated<number>;
+  tenantId: string;
+  ownerId: string;
+  audience: string;
+  rolesJson: string;
+  day: number;
+  provider: string | null;
+  category: string | null;
+  language: string | null;
+  type: string;
+  files: number;
+  bytes: number;
+  downloads: number;
+}
+
 export interface FileTables {
   files: FileRow;
   folders: FolderRow;
@@ -104,5 +121,6 @@ export interface FileTables {
   fileSearch: FileSearchRow;
   fileTerms: FileTermRow;
   fileStats: FileStatRow;
+  fileStatChanges: FileStatChangeRow;
   blobRemovals: BlobRemovalRow;
 }

@@ -18,6 +18,12 @@ const statements = [
     "tenantId" TEXT NOT NULL, "ownerId" TEXT NOT NULL, "audience" TEXT NOT NULL, "day" INTEGER NOT NULL, "dimension" TEXT NOT NULL,
     "key" TEXT NOT NULL, "files" INTEGER NOT NULL, "bytes" INTEGER NOT NULL, "downloads" INTEGER NOT NULL,
     PRIMARY KEY ("tenantId", "ownerId", "audience", "day", "dimension", "key")) WITHOUT ROWID`,
+  `CREATE INDEX "fileStatsEmpty" ON "fileStats" ("tenantId") WHERE "files" = 0`,
+  // What is still to be added to them, in order.
+  `CREATE TABLE "fileStatChanges" (
+    "seq" INTEGER PRIMARY KEY, "tenantId" TEXT NOT NULL, "ownerId" TEXT NOT NULL, "audience" TEXT NOT NULL, "rolesJson" TEXT NOT NULL,
+    "day" INTEGER NOT NULL, "provider" TEXT, "category" TEXT, "language" TEXT, "type" TEXT NOT NULL, "files" INTEGER NOT NULL,
+    "bytes" INTEGER NOT NULL, "downloads" INTEGER NOT NULL)`,
 ];
 
 /** How files are found, and how they are counted. */

@@ -60,7 +60,7 @@ export interface Files {
   startWorkers(): Worker[];
 }
 
-export const createFiles = ({ database, blobs, identity, events, trace, clock, ids, settings }: FilesNeeds): Files => {
+export const createFiles = ({ database, blobs, identity, events, trace, clock, ids, log, settings }: FilesNeeds): Files => {
   const store = createFileStore(database);
   const folders = createFolderStore(database);
   const ledger = createLedger(database);
@@ -81,6 +81,7 @@ export const createFiles = ({ database, blobs, identity, events, trace, clock, i
     allowedTypes: fileTypes,
   });
   const acts = createFileActs({ store });
+  const statistics = createStatistics({ statsStore: createFileStatsStore(database), database, clock });
   const catalogueStore = createCatalogueStore(database);
   const catalogue = createCatalogue({ database, store, catalogueStore, acts, folderGate, ledger, trace, clock });
   const viewerOfUnlocked = createViewerOf(identity);
@@ -90,13 +91,13 @@ export const createFiles = ({ database, blobs, identity, events, trace, clock, i
     receiving,
     acts,
     catalogue,
-    statistics: createStatistics({ statsStore: createFileStatsStore(database) }),
+    statistics,
     viewerOf,
     async senderOf(caller, { address, requestId }) {
       const since = clock.now();
       return { viewer: await viewerOf(caller), address, requestId, isStillLetIn: () => identity.judge(caller, since) !== undefined };
     },
     resourceOf: (row, baseUrl) => resourceOf(row, publicUrl ?? baseUrl),
-    startWorkers: () => [],
+    startWorkers: () => [statistics.startAdding({ log })],
   };
 };
