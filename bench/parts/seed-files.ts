@@ -1,7 +1,8 @@
 import { DatabaseSync } from 'node:sqlite';
 import { sql } from 'kysely';
+import type { Statement } from '../../src/database/database.ts';
 import { buildOnly } from '../../src/database/sqlite-queries.ts';
-import { movingCounts } from '../../src/modules/files/file-stats-store.ts';
+import { createFileStatsStore, notingChanges } from '../../src/modules/files/file-stats-store.ts';
 import { termsOfRow } from '../../src/modules/files/search-index-store.ts';
 
 // Fills the database of a server that does not run with files as people would have left them: most of a few usual values, some of rare
@@ -56,9 +57,10 @@ export const seedFiles = (file: string, { tenantId, amount, few, many }: SeededF
       .orderBy('position')
       .compile();
     database.prepare(`INSERT INTO "fileSearch" ("rowid", "terms") ${terms.sql}`).run(...(terms.parameters as number[]));
-    const counts = movingCounts(sql<boolean>`1 = 1`, 1, 0).compile(build);
-    database.exec('DELETE FROM "fileStats"');
-    database.prepare(counts.sql).run(...(counts.parameters as number[]));
+    const noted = notingChanges(sql<boolean>`"files"."position" >= ${from}`, 1, 0).compile(build);
+    database.prepare(noted.sql).run(...(noted.parameters as number[]));
+    const counts = createFileStatsStore({ build, read: build }).addNoted(Number.MAX_SAFE_INTEGER) as Statement[]; // it repeats none
+    for (const { sql: text, parameters } of counts) database.prepare(text).run(...(parameters as number[]));
     database.exec('COMMIT');
   } finally {
     database.close();

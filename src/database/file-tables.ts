@@ -46,6 +46,11 @@ export interface FileSearchRow {
   terms: string;
 }
 
+/** The terms of that index. */
+export interface FileTermRow {
+  term: string;
+}
+
 /** Counts of stored files, by who sees them, day and dimension. */
 export interface FileStatRow {
   tenantId: string;
@@ -164,12 +169,31 @@ export interface UploadRow {
   expiresAt: number;
 }
 
+/** A file that came to the counts or left them, or was given out, and is not added to them yet. */
+export interface FileStatChangeRow {
+  seq: Generated<number>;
+  tenantId: string;
+  ownerId: string;
+  audience: string;
+  rolesJson: string;
+  day: number;
+  provider: string | null;
+  category: string | null;
+  language: string | null;
+  type: string;
+  files: number;
+  bytes: number;
+  downloads: number;
+}
+
 export interface FileTables {
   files: FileRow;
   folders: FolderRow;
   fileUsage: FileUsageRow;
   fileSearch: FileSearchRow;
+  fileTerms: FileTermRow;
   fileStats: FileStatRow;
+  fileStatChanges: FileStatChangeRow;
   blobRemovals: BlobRemovalRow;
   uploads: UploadRow;
   endedFiles: EndedFileRow;

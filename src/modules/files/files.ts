@@ -155,6 +155,7 @@ export const createFiles = (needs: FilesNeeds): Files => {
   const receiving = createReceiving({ ...common, store, maxFileBytes, allowedTypes: fileTypes });
   const acts = createFileActs({ store });
   const catalogue = createCatalogue({ ...common, store, catalogueStore: createCatalogueStore(database), acts });
+  const statistics = createStatistics({ ...common, statsStore: createFileStatsStore(database) });
   const trashStore = createTrashStore(database);
   const blobRemoval = createBlobRemoval({ database, blobs, store: createBlobRemovalStore(database), clock, log });
   const sharing = createSharing({ ...common, acts });
@@ -210,7 +211,7 @@ export const createFiles = (needs: FilesNeeds): Files => {
     }),
     locks: createFolderLocks({ ...common, ...identity, store: folderStore, tokens }),
     catalogue,
-    statistics: createStatistics({ statsStore: createFileStatsStore(database) }),
+    statistics,
     viewerOf,
     senderOf: (caller, origin) => sender(caller, origin, viewerOf(caller, origin.folderToken)),
     uploaderOf: (caller, origin) => sender(caller, origin, ownerViewerOf(caller, origin.folderToken)),
@@ -228,6 +229,7 @@ export const createFiles = (needs: FilesNeeds): Files => {
       sweeper.startWorker(),
       accessLog.startRetention(),
       resumable.startWorker(),
+      statistics.startAdding({ log }),
     ],
     async close() {
       await Promise.all([downloads.close(), thumbnails.close()]);
