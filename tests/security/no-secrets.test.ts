@@ -10,6 +10,7 @@ import { operator, startServer, type TestServer } from '../support/start-server.
 import { acts, newSecret, type Scene, settings } from './secret-acts.ts';
 import { actsOfFolders } from './secret-acts-of-folders.ts';
 import { actsOfPeople } from './secret-acts-of-people.ts';
+import { actsOfShares } from './secret-acts-of-shares.ts';
 
 // One exception, not used here: with `ENTREPOT_MAIL=log:` whole mails are printed, for development.
 
@@ -52,7 +53,7 @@ describe('secrets', () => {
       (await ask('POST', '/v1/sessions', { body: { method: 'password', ...operator } })).body.accessToken,
     );
     const scene: Scene = { server, receiver, mailServer, admin, call: ask, hide };
-    for (const [name, act] of Object.entries({ ...acts, ...actsOfPeople, ...actsOfFolders })) {
+    for (const [name, act] of Object.entries({ ...acts, ...actsOfPeople, ...actsOfFolders, ...actsOfShares })) {
       await act(scene).catch((cause: unknown) => {
         throw new Error(`The act "${name}" failed.`, { cause });
       });

@@ -298,6 +298,11 @@ describe('shares', () => {
     );
     const ofFile = (await of(fileId)).entries.map(({ what }: Json) => what);
     assert.deepEqual(ofFile.slice(-3), ['shared', 'opened', 'fetched']);
+    const { items } = (await ask('GET', `/v1/files/accesses?file=${fileId}`)).body;
+    assert.deepEqual(
+      items.map(({ how, address, bytes }: Json) => [how, address, bytes]),
+      [['share', '127.0.0.1', 11]],
+    );
     assert.deepEqual(kindOf(await ask('GET', `/v1/trace/${id}`, undefined, bob)), [404, '/problems/not-found']);
     for (const { body: text } of told) assert.ok(!text.includes(token) && !text.includes(shareToken));
     await ask('DELETE', `/v1/targets/${target.id}`, undefined, { ...ann, token: admin });

@@ -105,9 +105,6 @@ export interface Files {
   readonly trash: Trash;
   readonly shares: Shares;
   readonly shareVisits: ShareVisits;
-  readonly blobs: BlobStore;
-  /** How the world reaches us; where it is not told, as the request did. */
-  readonly publicUrl: string | undefined;
   readonly catalogue: Catalogue;
   readonly statistics: Statistics;
   /** Whoever looks; `folderToken` is the header that opens locked folders. */
@@ -158,7 +155,9 @@ export const createFiles = (needs: FilesNeeds): Files => {
   const statistics = createStatistics({ ...common, statsStore: createFileStatsStore(database) });
   const trashStore = createTrashStore(database);
   const blobRemoval = createBlobRemoval({ database, blobs, store: createBlobRemovalStore(database), clock, log });
-  const sharing = createSharing({ ...common, acts });
+  const accesses = createAccessStore(database);
+  const downloads = createDownloads({ ...common, accesses });
+  const sharing = createSharing({ ...common, acts, downloads });
   const uploadStore = createUploadStore(database);
   const alsoRemoves = [(fileId: string) => sharing.endSharesOf({ fileIds: [fileId] }), endUploadOf({ store: uploadStore, clock })];
   const removal = createFileRemoval({ ...common, store: trashStore, blobRemoval, alsoRemoves });
@@ -173,8 +172,6 @@ export const createFiles = (needs: FilesNeeds): Files => {
   identity.removeAlso(resumable.removal);
   identity.removeAlso(createOwnerRemoval({ ...common, store: trashStore, removal }));
 
-  const accesses = createAccessStore(database);
-  const downloads = createDownloads({ ...common, accesses });
   const linkKeys = createLinkKeyStore(database);
   const accessLog = createAccessLog({ ...common, accesses, linkKeys, downloads, retentionMs });
   identity.removeAlso(accessLog.removal);
@@ -202,8 +199,6 @@ export const createFiles = (needs: FilesNeeds): Files => {
     trash,
     shares: sharing.shares,
     shareVisits: sharing.shareVisits,
-    blobs,
-    publicUrl,
     folders: createFolders({ ...common, store: folderStore }),
     removeFolder: createRemoveFolder({
       ...{ ...common, store: folderStore, removalStore: createFolderRemovalStore(database) },

@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import type { BlobStore } from '../../../blobs/blob-store.ts';
 import { Problem } from '../../../foundation/problem.ts';
 import { addressOf, callerOf } from '../../../http/access.ts';
 import { baseUrlOf } from '../../../http/base-url.ts';
@@ -84,13 +83,11 @@ const OpenedOut = Type.Object(
   },
 );
 
-type ShareFace = Pick<Files, 'shares' | 'shareVisits' | 'viewerOf' | 'senderOf' | 'publicUrl'> & {
-  readonly blobs: Pick<BlobStore, 'open' | 'read'>;
-};
+type ShareFace = Pick<Files, 'shares' | 'shareVisits' | 'viewerOf' | 'senderOf' | 'urlOf' | 'bytesOf'>;
 
 /** Shares as their owners make them, and as programs open them; people have the page. */
 export const shareRoutes =
-  ({ shares, shareVisits, viewerOf, senderOf, publicUrl, blobs }: ShareFace): FastifyPluginAsyncTypebox =>
+  ({ shares, shareVisits, viewerOf, senderOf, urlOf, bytesOf }: ShareFace): FastifyPluginAsyncTypebox =>
   async (app) => {
     const actorOf = (request: FastifyRequest) =>
       senderOf(callerOf(request), { address: addressOf(request), requestId: request.id, folderToken: request.headers['x-folder-token'] });
@@ -112,7 +109,7 @@ export const shareRoutes =
       },
       async (request, reply) => {
         const { token, ...share } = await shares.create(await actorOf(request), request.body);
-        const url = `${publicUrl ?? baseUrlOf(request) ?? ''}/s/${token}`;
+        const url = urlOf(`/s/${token}`, baseUrlOf(request));
         return reply
           .code(201)
           .header('location', `/v1/shares/${share.id}`)
@@ -201,13 +198,12 @@ export const shareRoutes =
         const shareToken = request.headers['x-share-token'] ?? request.query.shareToken;
         try {
           const { file, begin } = await shareVisits.fetch(token, fileId, shareToken, visitorOf(request));
-          return await sendBytes(request, reply, {
-            ...{ size: file.size, type: file.type, sha256: file.sha256, name: file.name, etag: `"${file.sha256}"` },
-            ...{ disposition: 'attachment', cacheControl: 'private, no-store' },
-            open: (range) => blobs.open(file.id, range),
-            read: (range) => blobs.read(file.id, range),
-            onStart: begin,
+          const { address, userAgent, requestId } = visitorOf(request);
+          const bytes = bytesOf(file, {
+            ...{ disposition: 'attachment', cacheControl: 'private, no-store', isOwnAddress: false },
+            download: { isUnderLock: false, how: 'share', address, userAgent, requestId },
           });
+          return await sendBytes(request, reply, { ...bytes, onStart: begin });
         } catch (error) {
           if (error instanceof Problem && isFollowedByPerson(request)) return (reply as FastifyReply).redirect(`/s/${token}`, 303);
           throw error;

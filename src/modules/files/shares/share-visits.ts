@@ -6,9 +6,9 @@ import { hashOf } from '../../../foundation/secret.ts';
 import type { Events } from '../../events/events.ts';
 import type { Guess, Guessing, Passwords } from '../../identity/identity.ts';
 import type { Trace, TraceEntryIn } from '../../trace/trace.ts';
+import type { Downloads } from '../downloads.ts';
 import { noFile } from '../file-acts.ts';
 import { lockedFolder } from '../folder-gate.ts';
-import type { Fetches } from './share-fetches.ts';
 import { factOfShare, stateOfShare } from './share-resource.ts';
 import type { SharedFile, ShareStore } from './share-store.ts';
 import type { ShareTokens } from './share-tokens.ts';
@@ -80,7 +80,7 @@ export const createShareVisits = ({
   tokens,
   passwords,
   guessing,
-  fetches,
+  downloads,
   events,
   trace,
   clock,
@@ -90,7 +90,7 @@ export const createShareVisits = ({
   tokens: ShareTokens;
   passwords: Pick<Passwords, 'matches'>;
   guessing: Guessing;
-  fetches: Fetches;
+  downloads: Pick<Downloads, 'writes'>;
   events: Pick<Events, 'append' | 'announce'>;
   trace: Pick<Trace, 'entries'>;
   clock: Clock;
@@ -166,7 +166,7 @@ export const createShareVisits = ({
             store.countDownload({ id: share.id, at: clock.now() }),
             store.rememberDownload({ shareId: share.id, fileId, ...opened }),
             store.forgetDownloads({ at: clock.now() }),
-            ...fetches.writes([{ file: row, isUnderLock: false, how: 'share', address, userAgent, requestId, bytes }]),
+            ...downloads.writes([{ file: row, isUnderLock: false, how: 'share', address, userAgent, requestId, bytes }]),
           ]);
         } catch (error) {
           if (error instanceof WriteRefused) throw over();

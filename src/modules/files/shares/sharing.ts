@@ -5,10 +5,9 @@ import type { Seal } from '../../../foundation/secret.ts';
 import type { Events } from '../../events/events.ts';
 import type { Identity, RemovalStep } from '../../identity/identity.ts';
 import type { Trace } from '../../trace/trace.ts';
+import type { Downloads } from '../downloads.ts';
 import type { FileActs } from '../file-acts.ts';
-import type { FileFacts } from '../file-facts.ts';
 import type { FolderGate } from '../folder-gate.ts';
-import { createFetches } from './share-fetches.ts';
 import { createShareRemoval } from './share-removal.ts';
 import { createShareStore } from './share-store.ts';
 import { createShareTokens } from './share-tokens.ts';
@@ -32,7 +31,7 @@ export const createSharing = (needs: {
   readonly identity: Pick<Identity, 'passwords' | 'guessing'>;
   readonly events: Pick<Events, 'append' | 'announce'>;
   readonly trace: Pick<Trace, 'entries' | 'scrub'>;
-  readonly facts: FileFacts;
+  readonly downloads: Pick<Downloads, 'writes'>;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly seal: Seal;
@@ -44,7 +43,6 @@ export const createSharing = (needs: {
     shareVisits: createShareVisits({
       ...{ ...needs, store, passwords, guessing },
       tokens: createShareTokens(needs),
-      fetches: createFetches(needs),
     }),
     endSharesOf: (deleted) => store.endSharesOf(deleted, needs.clock.now()),
     removal: createShareRemoval({ ...needs, store }),
