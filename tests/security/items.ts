@@ -6,8 +6,8 @@ import { type Caller, pairDevice } from './callers.ts';
 /** Something real that a route with a parameter in its path is tried on. */
 export interface Item {
   readonly params: Readonly<Record<string, string>>;
-  /** Who may see it: its owner alone, everybody of the tenant with the scope, or whoever has the scope in the instance. */
-  readonly seenBy: 'owner' | 'tenant' | 'instance';
+  /** Who may see it: its owner alone, or with the admins of the tenant, everybody of the tenant with the scope, or whoever has the scope in the instance. */
+  readonly seenBy: 'owner' | 'owner-and-admins' | 'tenant' | 'instance';
 }
 
 type Make = (server: Pick<TestServer, 'url'>, owner: Caller) => Promise<Item>;
@@ -60,7 +60,7 @@ const makeFile: Make = async (server, owner) => {
     headers,
   });
   assert.equal(answer.status, 201, answer.text);
-  return { params: { id: answer.body.id }, seenBy: 'owner' };
+  return { params: { id: answer.body.id }, seenBy: 'owner-and-admins' };
 };
 
 /** How to make what a path names; the longest beginning of the path counts. A new route with a parameter needs a line here. */

@@ -167,7 +167,9 @@ describe('who may call each route', () => {
 
       if (item && access !== 'public') {
         const strangers = item.seenBy === 'instance' ? [] : [...foreigners, justElsewhere.get(access)];
-        const others = item.seenBy === 'owner' ? callers : [];
+        const isOther = (caller: Caller) =>
+          item.seenBy === 'owner' || (item.seenBy === 'owner-and-admins' && !has(caller, 'people:manage'));
+        const others = callers.filter(isOther);
         for (const caller of [...strangers, ...others].filter((one) => one !== undefined).filter((one) => has(one, access))) {
           const answer = await attempt(server, route, caller.token(), item);
           expect(caller.name, answer, 'told that there is nothing', answer.status === 404);
