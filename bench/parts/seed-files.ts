@@ -39,7 +39,7 @@ export const seedFiles = (file: string, { tenantId, amount, few, many }: SeededF
         SELECT n, 'file_' || printf('%026d', n), ?, CASE WHEN n % 10000 = 4321 THEN ? WHEN n % 100 >= 60 AND n % 10 = 9 THEN ?
             ELSE printf('per_%026d', CASE WHEN n % 100 < 60 THEN n % 10000 ELSE n % 10 END) END, 'svc_seed',
           "stem" || "tail" || '.' || "ending", "stem" || "tail" || '.' || "ending", "title",
-          CASE WHEN n % 1000 = 7 THEN '${rare.category}' WHEN n % 50000 = 9 THEN '${rare.unique}' ELSE 'category ' || (n * 31 % 12) END,
+          CASE WHEN n % 1000 = 7 THEN '${rare.category}' WHEN n % 50000 = 9 THEN '${rare.unique}' ELSE 'category ' || ("tail" / 7 % 12) END,
           CASE WHEN n % 4 > 0 THEN 'l' || (n * 17 % 7) END, CASE WHEN n % 2000 = 3 THEN '${rare.provider}' ELSE 'provider ' || (n * 13 % 25) END,
           CASE WHEN n % 5 = 0 THEN '["Mentor/Coach"]' WHEN n % 7 = 0 THEN '["Mentor/Coach","Teacher"]' ELSE '[]' END,
           CASE WHEN n % 10 < 5 THEN 'private' WHEN n % 10 < 8 THEN 'tenant' ELSE 'public' END,
