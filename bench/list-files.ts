@@ -115,38 +115,45 @@ export const listFiles: Claim = {
       const { body } = await call(server, 'GET', '/v1/files?limit=1', { token: tokens.admin });
       const oneFile = await ask(`/v1/files/${body.items.map(({ id }: Json) => id)[0]}`, 'admin');
       const measurements: Measurement[] = [{ what: 'one file by its id', latency: oneFile }];
+      const all: Latency[] = [];
       const firsts: number[] = [];
       const fars: number[] = [];
       for (const question of questions) {
         const ofQuestion: string[] = [];
+        const lists: Latency[] = [];
         for (const sort of sorts) {
           const search = new URLSearchParams(`${question.query}&sort=${sort}`);
           const near = await ask(`/v1/files?${search}`, question.by);
           const cursor = farPlace(database, question, sort, question.by === 'few' ? few.id : many.id);
           const far = cursor === undefined ? undefined : await ask(`/v1/files?${search}&cursor=${cursor}`, question.by);
-          measurements.push({ what: `${question.what}, ${sort}, page 1`, latency: near });
+          lists.push(near);
           firsts.push(near.p50);
           if (far !== undefined) {
-            measurements.push({ what: `${question.what}, ${sort}, page 1000 or last`, latency: far });
+            lists.push(far);
             fars.push(far.p50);
           }
           ofQuestion.push(`${sort} ${near.p50.toFixed(1)}/${near.p99.toFixed(1)}, far ${far?.p50.toFixed(1)}/${far?.p99.toFixed(1)}`);
         }
+        all.push(...lists);
+        const greatest = (name: keyof Latency) => Math.max(...lists.map((latency) => latency[name]));
+        measurements.push({ what: question.what, latency: { p50: greatest('p50'), p99: greatest('p99'), max: greatest('max') } });
         say(`${question.what}: ${ofQuestion.join('; ')}`);
       }
       const stats = await ask('/v1/files/stats', 'admin');
       measurements.push({ what: 'statistics of all of them', latency: stats });
       say(`statistics: p50 ${stats.p50.toFixed(1)} ms, p99 ${stats.p99.toFixed(1)} ms`);
-      const lists = measurements.slice(1, -1);
-      const worst = Math.max(...lists.map(({ latency }) => latency?.p99 ?? 0));
+      const worst = Math.max(...all.map(({ p99 }) => p99));
       const mean = (times: readonly number[]) => times.reduce((sum, time) => sum + time, 0) / times.length;
       const flatness = mean(fars) / mean(firsts);
-      const typical = latencyOf(lists.map(({ latency }) => latency?.p50 ?? 0)).p50;
+      const typical = latencyOf(all.map(({ p50 }) => p50)).p50;
       return {
         measurements,
         result: `greatest p99 ${worst.toFixed(0)} ms; the 1000th page takes ${flatness.toFixed(2)} times as long as the first; typically ${(typical / oneFile.p50).toFixed(1)} times one file by its id`,
         isReached: worst < mostP99Ms && flatness < 1.5,
-        notes: [`${rounds} times each, one after another, over HTTP. The files have rows alone, no bytes.`],
+        notes: [
+          `${rounds} times each, one after another, over HTTP. The files have rows alone, no bytes. Of each question the slowest sort and page stands in the table.`,
+          'Where many match and all of them lie at the other end of the order (all names that begin with V, by name), a page is not found near and all matches are sorted.',
+        ],
       };
     } finally {
       database.close();

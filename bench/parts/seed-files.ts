@@ -1,7 +1,8 @@
 import { DatabaseSync } from 'node:sqlite';
 import { sql } from 'kysely';
+import type { Statement } from '../../src/database/database.ts';
 import { buildOnly } from '../../src/database/sqlite-queries.ts';
-import { movingCounts } from '../../src/modules/files/file-stats-store.ts';
+import { createFileStatsStore, notingChanges } from '../../src/modules/files/file-stats-store.ts';
 import { termsOfRow } from '../../src/modules/files/search-index-store.ts';
 
 // Fills the database of a server that does not run with files as people would have left them: most of a few usual values, some of rare
@@ -38,7 +39,7 @@ export const seedFiles = (file: string, { tenantId, amount, few, many }: SeededF
         SELECT n, 'file_' || printf('%026d', n), ?, CASE WHEN n % 10000 = 4321 THEN ? WHEN n % 100 >= 60 AND n % 10 = 9 THEN ?
             ELSE printf('per_%026d', CASE WHEN n % 100 < 60 THEN n % 10000 ELSE n % 10 END) END, 'svc_seed',
           "stem" || "tail" || '.' || "ending", "stem" || "tail" || '.' || "ending", "title",
-          CASE WHEN n % 1000 = 7 THEN '${rare.category}' WHEN n % 50000 = 9 THEN '${rare.unique}' ELSE 'category ' || (n * 31 % 12) END,
+          CASE WHEN n % 1000 = 7 THEN '${rare.category}' WHEN n % 50000 = 9 THEN '${rare.unique}' ELSE 'category ' || ("tail" / 7 % 12) END,
           CASE WHEN n % 4 > 0 THEN 'l' || (n * 17 % 7) END, CASE WHEN n % 2000 = 3 THEN '${rare.provider}' ELSE 'provider ' || (n * 13 % 25) END,
           CASE WHEN n % 5 = 0 THEN '["Mentor/Coach"]' WHEN n % 7 = 0 THEN '["Mentor/Coach","Teacher"]' ELSE '[]' END,
           CASE WHEN n % 10 < 5 THEN 'private' WHEN n % 10 < 8 THEN 'tenant' ELSE 'public' END,
@@ -56,9 +57,10 @@ export const seedFiles = (file: string, { tenantId, amount, few, many }: SeededF
       .orderBy('position')
       .compile();
     database.prepare(`INSERT INTO "fileSearch" ("rowid", "terms") ${terms.sql}`).run(...(terms.parameters as number[]));
-    const counts = movingCounts(sql<boolean>`1 = 1`, 1, 0).compile(build);
-    database.exec('DELETE FROM "fileStats"');
-    database.prepare(counts.sql).run(...(counts.parameters as number[]));
+    const noted = notingChanges(sql<boolean>`"files"."position" >= ${from}`, 1, 0).compile(build);
+    database.prepare(noted.sql).run(...(noted.parameters as number[]));
+    const counts = createFileStatsStore({ build, read: build }).addNoted(Number.MAX_SAFE_INTEGER) as Statement[]; // it repeats none
+    for (const { sql: text, parameters } of counts) database.prepare(text).run(...(parameters as number[]));
     database.exec('COMMIT');
   } finally {
     database.close();

@@ -7,7 +7,9 @@ import { type BlobFacts, BlobMissing, type BlobStore, type ByteRange, checkKey, 
 import { BodyBroke, codeOf, ignoreMissing, orNothing, translate, translated } from './folder-faults.ts';
 import { createKeeping } from './folder-keeping.ts';
 import { createPieces } from './folder-pieces.ts';
+import { readStretch } from './read-stretch.ts';
 import { writeBody } from './write-body.ts';
+import { writeShort } from './write-short.ts';
 
 const readBytes = 256 * 1024;
 const mostReadBytes = 1024 * 1024;
@@ -27,34 +29,51 @@ export const openFolderBlobs = async ({ folder, clock }: { folder: string; clock
   let count = 0;
   const active = new Set<string>();
 
-  /** Lets `work` write a file of its own, which is gone when this ends, however it ends. */
-  const withIncoming = async <Result>(work: (file: FileHandle, path: string) => Promise<Result>): Promise<Result> => {
+  /** A path of its own for `work`; what it leaves there goes by `remove`, which it may have called before, and is called however it ends. */
+  const withIncoming = async <Result>(work: (path: string, remove: () => Promise<void>) => Promise<Result>): Promise<Result> => {
     count += 1;
     const name = `${run}-${count}`;
     const path = join(incoming, name);
+    let removed: Promise<void> | undefined;
+    const remove = () => {
+      removed ??= orNothing(unlink(path));
+      return removed;
+    };
     active.add(name);
     try {
+      return await work(path, remove);
+    } finally {
+      await remove();
+      active.delete(name);
+    }
+  };
+
+  /** The same with the file opened. */
+  const withIncomingFile = async <Result>(work: (file: FileHandle, path: string) => Promise<Result>): Promise<Result> =>
+    await withIncoming(async (path) => {
       const file = await open(path, 'wx');
       try {
         return await work(file, path);
       } finally {
         await orNothing(file.close());
-        await orNothing(unlink(path));
       }
-    } finally {
-      active.delete(name);
-    }
-  };
+    });
 
-  const store = async (key: string, body: Readable | Uint8Array): Promise<BlobFacts> =>
-    await withIncoming(async (file, path) => {
-      const running = body instanceof Readable ? createHash('sha256') : undefined;
-      const { bytes, broken } = await writeBody(file, 0, body, running ? [running] : []);
+  const storeStream = async (key: string, body: Readable): Promise<BlobFacts> =>
+    await withIncomingFile(async (file, path) => {
+      const running = createHash('sha256');
+      const { bytes, broken } = await writeBody(file, 0, body, [running]);
       if (broken) throw new BodyBroke(broken.by);
-      const sha256 = running?.digest('hex') ?? hash('sha256', body as Uint8Array); // no running one: it is not a Readable
       await file.datasync(); // the size is part of what it makes durable
       await keeping.keep(path, key);
-      return { size: bytes, sha256 };
+      return { size: bytes, sha256: running.digest('hex') };
+    });
+
+  const storeShort = async (key: string, bytes: Uint8Array): Promise<BlobFacts> =>
+    await withIncoming(async (path, remove) => {
+      await writeShort(path, bytes);
+      await keeping.keep(path, key, remove);
+      return { size: bytes.byteLength, sha256: hash('sha256', bytes) };
     });
 
   const put: BlobStore['put'] = async (key, body, signal) => {
@@ -64,7 +83,7 @@ export const openFolderBlobs = async ({ folder, clock }: { folder: string; clock
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
       signal?.throwIfAborted();
-      return await translated(() => store(key, body));
+      return await translated(() => (body instanceof Readable ? storeStream(key, body) : storeShort(key, body)));
     } catch (error) {
       stream?.on('error', () => undefined).destroy();
       throw error;
@@ -96,12 +115,10 @@ export const openFolderBlobs = async ({ folder, clock }: { folder: string; clock
     read: (key, { first, last }: ByteRange) =>
       translated(async () => {
         if (last - first >= mostReadBytes) throw new RangeError('Longer stretches are read by open.');
-        const file = await openToRead(key);
-        try {
-          return await readStretch(file, first, last - first + 1);
-        } finally {
-          await file.close();
-        }
+        checkKey(key);
+        return await readStretch(pathOf(key), first, last - first + 1).catch((error: unknown) => {
+          throw codeOf(error) === 'ENOENT' ? new BlobMissing(key) : error;
+        });
       }),
 
     sizeOf: (key) =>
@@ -143,7 +160,7 @@ export const openFolderBlobs = async ({ folder, clock }: { folder: string; clock
 
     check: () =>
       translated(() =>
-        withIncoming(async (file) => {
+        withIncomingFile(async (file) => {
           await file.write(Buffer.alloc(4096));
           await file.datasync();
         }),
@@ -165,14 +182,3 @@ async function* listFolder(folder: string, state: ListedBlob['state']): AsyncIte
     if (found !== undefined) yield { key: name, writtenAt: found.ctimeMs, state };
   }
 }
-
-const readStretch = async (file: FileHandle, from: number, bytes: number): Promise<Buffer> => {
-  const buffer = Buffer.allocUnsafe(bytes);
-  let filled = 0;
-  while (filled < bytes) {
-    const { bytesRead } = await file.read(buffer, filled, bytes - filled, from + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return buffer.subarray(0, filled);
-};

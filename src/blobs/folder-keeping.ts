@@ -16,10 +16,10 @@ export interface Keeping {
   readonly syncer: FolderSyncer;
   pathOf(key: string): string;
   /**
-   * Gives a finished, durable file its key, durably; `from` stays as a second name of it. Rejects with BlobExists; after any rejection `key`
-   * does not name this file.
+   * Gives a finished, durable file its key, durably; `from` stays as a second name of it, unless `whenNamed` takes it away meanwhile. Rejects
+   * with BlobExists; after any rejection `key` does not name this file.
    */
-  keep(from: string, key: string): Promise<void>;
+  keep(from: string, key: string, whenNamed?: () => Promise<void>): Promise<void>;
 }
 
 /**
@@ -64,7 +64,7 @@ export const createKeeping = (root: string): Keeping => {
     pieces: join(root, 'pieces'),
     syncer,
     pathOf: (key) => join(kept, folderOf(key), key),
-    async keep(from, key) {
+    async keep(from, key, whenNamed) {
       const folder = join(kept, folderOf(key));
       const path = join(folder, key);
       await ensureFolder(folder);
@@ -75,7 +75,7 @@ export const createKeeping = (root: string): Keeping => {
         throw error;
       });
       try {
-        await syncer.sync(folder);
+        await Promise.all([syncer.sync(folder), whenNamed?.()]);
       } catch (error) {
         await orNothing(unlink(path));
         throw error;

@@ -1,4 +1,8 @@
-import { open } from 'node:fs/promises';
+import { closeSync, fsync, open } from 'node:fs';
+import { promisify } from 'node:util';
+
+const openFolder = promisify(open);
+const syncFile = promisify(fsync);
 
 export interface FolderSyncer {
   /** Resolves when every name that was made or removed in the folder before this call would survive a power cut. */
@@ -36,10 +40,10 @@ export const createFolderSyncer = (syncFolder: (folder: string) => Promise<void>
 };
 
 const syncNow = async (folder: string): Promise<void> => {
-  const handle = await open(folder, 'r');
+  const handle = await openFolder(folder, 'r');
   try {
-    await handle.sync();
+    await syncFile(handle);
   } finally {
-    await handle.close();
+    closeSync(handle);
   }
 };

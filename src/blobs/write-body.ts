@@ -1,6 +1,7 @@
 import type { Hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
+import { hasOwnChunks, releaseChunk } from '../foundation/own-chunks.ts';
 
 /** Chunks are gathered up to so much, so that a big body costs few writes; twice this is the memory that one body takes. */
 const batchBytes = 256 * 1024;
@@ -26,9 +27,11 @@ export const writeBody = async (file: FileHandle, from: number, body: Readable |
   let position = from;
   let writing: Promise<void> = Promise.resolve();
   let broken: Written['broken'];
+  const release = hasOwnChunks(body) ? releaseChunk : () => undefined;
 
   const writeBatch = () => {
-    writing = writeAll(file, batch, gathered, position);
+    const written = batch;
+    writing = writeAll(file, written, gathered, position).then(() => written.forEach(release));
     // Told at once, also while the body has nothing to give.
     writing.catch((error: Error) => body.destroy(error));
     position += gathered;

@@ -6,6 +6,9 @@ import { type RawBuilder, sql } from 'kysely';
 /** The elements of a JSON array (a text, or a column that holds one) as the rows of a table, each as its column `value`. */
 export const elementsOf = (json: string | RawBuilder<unknown>): RawBuilder<unknown> => sql`json_each(${json})`;
 
+/** The values of all rows as one JSON array: the counterpart of `elementsOf`. */
+export const asArray = (column: RawBuilder<unknown>): RawBuilder<string> => sql<string>`json_group_array(${column})`;
+
 /** A row's columns as one JSON object, under the name `row`. Not for long texts, which are escaped. */
 export const asRow = (columns: readonly string[]) =>
   sql<string>`json_object(${sql.join(columns.flatMap((column) => [sql.lit(column), sql.ref(column)]))})`.as('row');

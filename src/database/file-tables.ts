@@ -1,7 +1,4 @@
 import type { Generated } from 'kysely';
-import type { ShareTables } from './share-tables.ts';
-
-export type { ShareRow } from './share-tables.ts';
 
 // The tables of the module `files`. Times are milliseconds since 1970 (UTC), `…Json` columns hold JSON text.
 
@@ -47,6 +44,11 @@ export interface FileRow {
 export interface FileSearchRow {
   rowid: number;
   terms: string;
+}
+
+/** The terms of that index. */
+export interface FileTermRow {
+  term: string;
 }
 
 /** Counts of stored files, by who sees them, day and dimension. */
@@ -167,12 +169,31 @@ export interface UploadRow {
   expiresAt: number;
 }
 
-export interface FileTables extends ShareTables {
+/** A file that came to the counts or left them, or was given out, and is not added to them yet. */
+export interface FileStatChangeRow {
+  seq: Generated<number>;
+  tenantId: string;
+  ownerId: string;
+  audience: string;
+  rolesJson: string;
+  day: number;
+  provider: string | null;
+  category: string | null;
+  language: string | null;
+  type: string;
+  files: number;
+  bytes: number;
+  downloads: number;
+}
+
+export interface FileTables {
   files: FileRow;
   folders: FolderRow;
   fileUsage: FileUsageRow;
   fileSearch: FileSearchRow;
+  fileTerms: FileTermRow;
   fileStats: FileStatRow;
+  fileStatChanges: FileStatChangeRow;
   blobRemovals: BlobRemovalRow;
   uploads: UploadRow;
   endedFiles: EndedFileRow;

@@ -1,18 +1,9 @@
 import type { Generated } from 'kysely';
 import type { FileTables } from './file-tables.ts';
+import type { ShareTables } from './share-tables.ts';
 
-export type {
-  AccessRow,
-  BlobRemovalRow,
-  EndedFileRow,
-  FileRow,
-  FileStatRow,
-  FileUsageRow,
-  FolderRow,
-  LinkKeyRow,
-  ShareRow,
-  UploadRow,
-} from './file-tables.ts';
+export type * from './file-tables.ts';
+export type * from './share-tables.ts';
 
 // The schema on one screen. Times are milliseconds since 1970 (UTC), flags are 0 or 1, `…Json` columns hold JSON text.
 
@@ -369,7 +360,7 @@ export interface MigrationRow {
   appliedAt: number;
 }
 
-export interface Tables extends FileTables {
+export interface Tables extends FileTables, ShareTables {
   tenants: TenantRow;
   people: PersonRow;
   takenNames: TakenNameRow;

@@ -1,7 +1,6 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createHash,
   createHmac,
   hash,
   hkdfSync,
@@ -70,7 +69,7 @@ export const hashOf = (text: string): string => hash('sha256', text, 'base64url'
 
 /** Compares in a time that does not depend on where the two differ. */
 export const isSameText = (one: string, other: string): boolean =>
-  timingSafeEqual(createHash('sha256').update(one).digest(), createHash('sha256').update(other).digest());
+  timingSafeEqual(hash('sha256', one, 'buffer'), hash('sha256', other, 'buffer'));
 
 /** What was sealed is there, but the key is another one: a person has to bring the right one. */
 export class WrongSecretKey extends Error {

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
+import { hasOwnChunks, markOwnChunks } from '../foundation/own-chunks.ts';
 import { Problem } from '../foundation/problem.ts';
 import { boundaryOf, createFormParts, type FormParts } from './form-parts.ts';
 import { tooLarge } from './json-body.ts';
@@ -64,7 +65,9 @@ export const readMultipart = async <Taken>(
         continue;
       }
       if (file !== undefined) throw refused(head.name, 'may come only once');
-      file = { taken: await takeFile(parts, { name: head.filename, type: head.type }, fields, taker) };
+      const body = streamOf(parts);
+      if (hasOwnChunks(source)) markOwnChunks(body);
+      file = { taken: await takeFile({ name: head.filename, type: head.type, body }, fields, taker) };
     }
     return { fields, file };
   } catch (error) {
@@ -75,27 +78,30 @@ export const readMultipart = async <Taken>(
   }
 };
 
-const takeFile = async <Taken>(
-  parts: FormParts,
-  named: { name: string | undefined; type: string | undefined },
-  fields: ReadonlyMap<string, readonly string[]>,
-  taker: FileTaker<Taken>,
-): Promise<Taken> => {
-  let isAtEnd = false;
+/** The bytes of the part that was just begun. */
+const streamOf = (parts: FormParts): Readable => {
   const body = new Readable({
     highWaterMark: 64 * 1024,
     read() {
       parts.nextBytes().then(
-        (bytes) => {
-          isAtEnd ||= bytes === undefined;
-          body.push(bytes ?? null);
-        },
+        (bytes) => body.push(bytes ?? null),
         (error: Error) => body.destroy(error),
       );
     },
   });
-  body.on('error', () => undefined); // told to whoever reads it; nobody may
-  const taken = await taker.take({ ...named, body }, fields);
+  return body.on('error', () => undefined); // told to whoever reads it; nobody may
+};
+
+const takeFile = async <Taken>(
+  file: MultipartFile,
+  fields: ReadonlyMap<string, readonly string[]>,
+  taker: FileTaker<Taken>,
+): Promise<Taken> => {
+  let isAtEnd = false;
+  file.body.once('end', () => {
+    isAtEnd = true;
+  });
+  const taken = await taker.take(file, fields);
   if (isAtEnd) return taken;
   await taker.drop(taken);
   throw new Error('A file of a form was taken without being read to its end.');

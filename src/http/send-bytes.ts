@@ -156,10 +156,14 @@ const firstBytesOf = async (answer: Answer, { raw }: FastifyReply, openingMs: nu
   const { signal } = controller;
   const aborted = new Promise<never>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
   const timer = setTimeout(() => controller.abort(new Unavailable(`The bytes did not come within ${openingMs} ms`)), openingMs);
-  if (raw.destroyed) controller.abort();
-  else raw.once('close', () => controller.abort());
+  const onClose = () => controller.abort();
+  if (raw.destroyed) onClose();
+  else raw.once('close', onClose);
   try {
-    return await Promise.race([answer.body(signal), aborted]);
+    const body = await Promise.race([answer.body(signal), aborted]);
+    // Only a stream is still to be told that the client has left; and every connection closes once, also in good order.
+    if (Buffer.isBuffer(body)) raw.off('close', onClose);
+    return body;
   } catch (error) {
     if (raw.destroyed) return undefined;
     throw error;

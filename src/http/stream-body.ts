@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { markOwnChunks } from '../foundation/own-chunks.ts';
 import { Problem } from '../foundation/problem.ts';
 import { letBodyCome } from './expect-continue.ts';
 import { tooSlow } from './json-body.ts';
@@ -43,7 +44,7 @@ const guarded = (payload: IncomingMessage, limitMs: number): Readable => {
   body.on('error', () => undefined); // a request that was refused is read by nobody: its being cut off must not end the process
   payload.on('data', onData).on('end', onEnd).on('error', onCut).on('close', onCut);
   payload.pause();
-  return body;
+  return markOwnChunks(body);
 };
 
 declare module 'fastify' {

@@ -60,10 +60,11 @@ describe('the API document of the running server', () => {
 
   it('has every route of the server, and no other', async () => {
     const { routes } = await readApi();
+    // Where two routes call the same place of the path by different names, the router names both.
     const served = routes
       .filter(({ method, url }) => method !== 'HEAD' && method !== 'OPTIONS' && !pages.has(url))
-      .map(({ method, url }) => `${method} ${url.replace(/(?<=.)\/$/, '').replaceAll(/:(\w+)/g, '{$1}')}`);
-    const documented = operations().map(({ path, method }) => `${method.toUpperCase()} ${path}`);
+      .map(({ method, url }) => `${method} ${url.replace(/(?<=.)\/$/, '').replaceAll(/:\w+(\|:\w+)*/g, '{}')}`);
+    const documented = operations().map(({ path, method }) => `${method.toUpperCase()} ${path.replaceAll(/\{\w+\}/g, '{}')}`);
     assert.ok(documented.length > 30);
     assert.deepEqual(documented.toSorted(), [...new Set(served)].toSorted());
   });

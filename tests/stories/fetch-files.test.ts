@@ -162,6 +162,29 @@ describe('files are fetched', () => {
     assert.deepEqual((await fetchBytes(server, '/v1/files/by-name/locked.txt/content', { token: owner })).kind, 'locked');
   });
 
+  it('from an unlocked folder targets are told ids only, and who fetched it is seen with the token alone', async () => {
+    const receiver = await startReceiver();
+    try {
+      const { body: folder } = await call(server, 'POST', '/v1/folders', { token: owner, body: { name: 'vault' } });
+      const file = await givenFile(server, owner, 'kept secret', { name: 'in-the-vault.txt', folderId: folder.id });
+      const lock = { token: owner, body: { password: 'open sesame, please' } };
+      assert.equal((await call(server, 'PUT', `/v1/folders/${folder.id}/lock`, lock)).status, 204);
+      const unlocked = await call(server, 'POST', `/v1/folders/${folder.id}/unlock`, lock);
+      assert.equal(unlocked.status, 200, unlocked.text);
+      const headers = { 'x-folder-token': unlocked.body.folderToken };
+      await givenTarget(server, owner, { kind: 'webhook', types: ['file.fetched'], config: { url: receiver.url } });
+      assert.equal((await contentOf(file, { token: owner, headers })).bytes.toString(), 'kept secret');
+      await receiver.waitFor((list) => list.length > 0);
+      const sent = receiver.received[0]?.body ?? '';
+      assert.ok(sent.includes(file.id) && !sent.includes('in-the-vault'), sent);
+      assert.equal(await downloadsOf(file), 0);
+      const { body } = await call(server, 'GET', `/v1/files/accesses?file=${file.id}`, { token: owner, headers });
+      assert.equal(body.items.length, 1);
+    } finally {
+      await receiver.stop();
+    }
+  });
+
   it('what is in the trash has no content', async () => {
     const file = await givenFile(server, owner, 'trashed');
     changeData(server, `update files set state = 'trashed', trashedAt = 1 where id = ?`, file.id);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, suite, test } from 'node:test';
 import { givenFile, givenPerson, namesOf } from '../support/file-scene.ts';
 import { call, givenOperator, type Json } from '../support/given.ts';
@@ -234,5 +235,33 @@ suite('finding files', () => {
     assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
     const { body } = await call(server, 'GET', `/v1/files/${file.id}`, { token });
     for (const [name, value] of Object.entries(changes)) assert.deepEqual(body[name], value);
+  });
+
+  test('a locked folder hides what is in it, and what is not stored any more is not changed', async () => {
+    const owner = await givenPerson(server, admin);
+    const category = 'hidden';
+    const inside = await givenFile(server, owner.token, { name: 'inside.txt', category, visibility: 'public' });
+    const gone = await givenFile(server, owner.token, { name: 'gone.txt', category });
+    // As the routes of folders and of the trash leave it.
+    const file = new DatabaseSync(`${server.dataFolder}/entrepot.db`);
+    file.exec('PRAGMA busy_timeout = 5000');
+    file
+      .prepare(
+        'INSERT INTO "folders" SELECT \'fold_1\', "tenantId", "ownerId", NULL, \'f\', \'f\', \'hash\', 0, 0 FROM "files" WHERE "id" = ?',
+      )
+      .run(inside.id);
+    file.prepare('UPDATE "files" SET "folderId" = \'fold_1\' WHERE "id" = ?').run(inside.id);
+    file.prepare('UPDATE "files" SET "state" = \'trashed\' WHERE "id" = ?').run(gone.id);
+    file.close();
+
+    for (const token of [owner.token, admin]) assert.deepEqual(await namesOf(server, token, 'category=hidden'), []);
+    const refused = async (method: string, path: string, token = owner.token) => {
+      const { status, body } = await call(server, method, path, { token, ...(method === 'PATCH' ? { body: { title: 'x' } } : {}) });
+      return [status, body.type.split('/').at(-1)];
+    };
+    assert.deepEqual(await refused('GET', '/v1/files?folder=fold_1'), [423, 'locked']);
+    assert.deepEqual(await refused('GET', '/v1/files?folder=fold_1', admin), [404, 'not-found'], 'a folder is of its owner alone');
+    assert.deepEqual(await refused('PATCH', `/v1/files/${inside.id}`), [423, 'locked']);
+    assert.deepEqual(await refused('PATCH', `/v1/files/${gone.id}`), [409, 'conflict']);
   });
 });

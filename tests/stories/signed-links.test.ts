@@ -38,6 +38,7 @@ describe('a signed link', () => {
     const whole = await fetchBytes(server, body.url);
     assert.deepEqual([whole.status, whole.bytes.toString()], [200, '0123456789']);
     assert.match(whole.headers.get('content-disposition') ?? '', /^inline;/);
+    assert.equal(whole.headers.get('cross-origin-resource-policy'), 'cross-origin', 'pages elsewhere may show it');
     const [, maxAge] = /^private, max-age=(\d+)$/.exec(whole.headers.get('cache-control') ?? '') ?? [];
     assert.ok(Number(maxAge) > 590 && Number(maxAge) <= 601, 'it may be kept as long as it is good');
     const part = await fetchBytes(server, body.url, { headers: { range: 'bytes=-3' } });

@@ -38,6 +38,13 @@ export const bytesOnDisk = async (dataFolder: string): Promise<ReadonlyMap<strin
 
 /** What must hold in the data whenever no transaction is open, whatever happened to the server before: each finds rows that break it. */
 const invariants: Readonly<Record<string, string>> = {
+  'the counts of files, with what is noted still, are those of the rows': `
+    select * from (select (select count(*) from files where state = 'stored') as files, (select total(size) from files where state = 'stored') as bytes,
+      (select total(files) from fileStats where ownerId = '' and dimension = 'total') + (select total(files) from fileStatChanges) as countedFiles,
+      (select total(bytes) from fileStats where ownerId = '' and dimension = 'total') + (select total(bytes) from fileStatChanges) as countedBytes)
+    where files <> countedFiles or bytes <> countedBytes`,
+  'every file is in the index of terms': `
+    select * from (select (select count(*) from files) as files, (select count(*) from fileSearch) as found) where files <> found`,
   'the counts of deliveries are those of the rows (under way counts where it was before)': `
     select coalesce(counted.targetId, kept.targetId) as target, coalesce(counted.state, kept.state) as state, counted.amount as counted, kept.amount as kept
     from (select targetId, case when state <> 'delivering' then state when attempts > 0 then 'retrying' else 'waiting' end as state, count(*) as amount
@@ -100,6 +107,9 @@ const invariants: Readonly<Record<string, string>> = {
     left join deliveries as head on head.id = laneKeys.headId
     where deliveries.isHeld = 1 and (deliveries.state not in ('waiting', 'retrying') or laneKeys.headId is null
       or (laneKeys.isBlocked = 0 and (head.id is null or head.state not in ('waiting', 'retrying', 'delivering'))))`,
+  'what is uploaded for a file has a file that expects it': `
+    select uploads.id, files.state from uploads left join files on files.id = uploads.id
+    where uploads.kind <> 'partial' and uploads.state = 'open' and (files.state is null or files.state not in ('expected', 'checking'))`,
 };
 
 /** Fails with the rows that break an invariant of the data, or when SQLite finds the file damaged. */

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Database } from '../../database/database.ts';
-import { elementsOf, holds, matchesTerms } from '../../database/dialect.ts';
+import { asArray, elementsOf, holds, matchesTerms } from '../../database/dialect.ts';
 import type { FileRow } from '../../database/tables.ts';
 import { badCursor, decodeCursor, type PageRequest } from '../../foundation/page.ts';
 import { fileColumns, type NewFileRow } from './file-store.ts';
@@ -41,7 +41,9 @@ export type CatalogueStore = ReturnType<typeof createCatalogueStore>;
  * 50 × 1,000,000 / 8,000 = 6,250 rows at the most, if what matches is spread over the order. Where it is not (all images are larger than all
  * texts), the walk gives up, and all that match are sorted after all.
  */
-const usualLimits = { mostSorted: 8_000, mostWalked: 16_000 };
+const usualLimits = { mostSorted: 8_000, mostWalked: 8_000 };
+
+const mostEndings = 16;
 
 /** How the place of a row in each order is known. Files are written in the order of their times, so `position` stands for the time. */
 export const placeOf = (sort: Sort, { nameKey, size, position }: ListedFile): (string | number)[] => {
@@ -118,18 +120,41 @@ const conditionsOf = (viewer: Viewer, filter: CatalogueFilter): RawBuilder<boole
 
 /** Lists of files. Every page costs about the same, whatever the filter, the order and how far in it lies. */
 export const createCatalogueStore = ({ read }: Pick<Database, 'read'>, { mostSorted, mostWalked } = usualLimits) => {
-  const hasMoreThan = async (expression: string, amount: number): Promise<boolean> => {
+  /** All words that begin so, where they are few. */
+  const findEndings = async ({ beginning }: WantedWords): Promise<string[] | undefined> => {
+    const found = await read
+      .selectFrom('fileTerms')
+      .select('term')
+      .where('term', '>=', beginning)
+      .where('term', '<=', `${beginning}\u{10ffff}`)
+      .limit(mostEndings + 1)
+      .execute();
+    return found.length > mostEndings ? undefined : found.map((row) => row.term);
+  };
+
+  /** Where those stand that the index of terms finds, as a JSON array; undefined where they are more than are sorted. */
+  const findFew = async (expression: string): Promise<string | undefined> => {
     const found = read
       .selectFrom('fileSearch')
       .select('rowid')
       .where(matchesTerms('fileSearch', expression))
-      .limit(amount + 1);
-    const { count } = await read
+      .limit(mostSorted + 1);
+    const { count, positions } = await read
       .selectFrom(found.as('found'))
-      .select(({ fn }) => fn.countAll<number>().as('count'))
+      .select(({ fn }) => [fn.countAll<number>().as('count'), asArray(sql.ref('found.rowid')).as('positions')])
       .executeTakeFirstOrThrow();
-    return count > amount;
+    return count > mostSorted ? undefined : positions;
   };
+
+  const sortFew = (positions: string, where: RawBuilder<boolean>, sort: Sort, limit: number): Promise<ListedFile[]> =>
+    read
+      .selectFrom('files')
+      .select(columns)
+      .where(sql<boolean>`${position} in (select "value" from ${elementsOf(positions)})`)
+      .where(where)
+      .orderBy(orderOf(sort))
+      .limit(limit)
+      .execute();
 
   /** What the index of terms finds, read in its order (that of time) or sorted. */
   const find = (expression: string, where: RawBuilder<boolean>, order: RawBuilder<unknown>, limit: number): Promise<ListedFile[]> =>
@@ -196,19 +221,21 @@ export const createCatalogueStore = ({ read }: Pick<Database, 'read'>, { mostSor
     /** One more than the page has, to know whether another one follows. */
     async listFiles(viewer: Viewer, filter: CatalogueFilter, sort: Sort, { limit, cursor }: PageRequest): Promise<ListedFile[]> {
       const place = cursor === undefined ? undefined : placeIn(sort, cursor);
-      const expression = expressionFor(viewer, filter);
+      const endings = filter.words && (await findEndings(filter.words));
+      if (endings?.length === 0) return [];
+      const expression = expressionFor(viewer, filter, endings);
       const wanted = conditionsOf(viewer, filter);
       if (sort.endsWith('createdAt')) {
         const rowid = sql.ref('fileSearch.rowid');
         const where = place === undefined ? wanted : sql<boolean>`${wanted} and ${rowid} ${beyondOf(sort)} ${whole(place.position)}`;
         return await find(expression, where, sql`${rowid} ${directionOf(sort)}`, limit + 1);
       }
-      if (await hasMoreThan(expression, mostSorted)) {
-        const rows = await walkFrom(place, wanted, sort, limit + 1);
-        if (rows !== undefined) return rows;
-      }
+      const few = await findFew(expression);
+      const rows = few === undefined ? await walkFrom(place, wanted, sort, limit + 1) : undefined;
+      if (rows !== undefined) return rows;
       const isAfter =
         place && sql<boolean>`(${keyOf(sort)}, ${position}) ${beyondOf(sort)} (${place.key}, ${whole(place.position)}) and ${wanted}`;
+      if (few !== undefined) return await sortFew(few, isAfter ?? wanted, sort, limit + 1);
       return await find(expression, isAfter ?? wanted, orderOf(sort), limit + 1);
     },
   };

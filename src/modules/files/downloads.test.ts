@@ -43,7 +43,7 @@ const givenDownloads = (fails: (attempt: number) => Error | undefined = () => un
     ledger: {
       download(id, amount) {
         amounts.push({ id, amount });
-        return [];
+        return [{ sql: '', rows: [] }];
       },
     },
     accesses: { insertAccesses: () => [] },

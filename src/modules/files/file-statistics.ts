@@ -1,3 +1,7 @@
+import type { Database } from '../../database/database.ts';
+import type { Clock } from '../../foundation/clock.ts';
+import type { Log } from '../../foundation/log.ts';
+import { startLoop, type Worker } from '../../foundation/work.ts';
 import type { Days, FileStatsStore, StatCount } from './file-stats-store.ts';
 import { dayMs } from './file-stats-store.ts';
 import type { Viewer } from './viewer.ts';
@@ -23,6 +27,8 @@ export interface FileStatistics {
 }
 
 export interface Statistics {
+  /** Adds what changed to the counts, from time to time. */
+  startAdding(needs: { log: Log }): Worker;
   /** Of files made between the two instants: on the days (UTC) that lie within, at the ends those that are touched. */
   count(viewer: Viewer, times: { from?: number | undefined; to?: number | undefined }): Promise<FileStatistics>;
 }
@@ -45,7 +51,29 @@ const monthOf = ({ day }: StatCount): string => new Date((day ?? 0) * dayMs).toI
 
 const inOrder = (one: CountsOfKey, other: CountsOfKey): number => other.files - one.files || (one.key < other.key ? -1 : 1);
 
-export const createStatistics = ({ statsStore }: { statsStore: FileStatsStore }): Statistics => ({
+/** A piece of work that holds the writer for some milliseconds at the most. */
+const mostAtOnce = 500;
+const restMs = 2_000;
+
+export const createStatistics = ({
+  statsStore,
+  database,
+  clock,
+}: {
+  statsStore: FileStatsStore;
+  database: Pick<Database, 'write'>;
+  clock: Clock;
+}): Statistics => ({
+  startAdding: ({ log }) =>
+    startLoop({
+      ...{ name: 'file-counts', clock, log },
+      async round(signal) {
+        const noted = await statsStore.findNoted(mostAtOnce);
+        if (noted !== undefined) await database.write(statsStore.addNoted(noted.seq));
+        if (noted === undefined || noted.amount < mostAtOnce) await clock.sleep(restMs, signal);
+      },
+    }),
+
   async count(viewer, times) {
     const counts = await statsStore.countFiles(viewer, daysOf(times));
     const by = (dimension: StatCount['dimension']): CountsOfKey[] =>

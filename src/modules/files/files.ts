@@ -43,14 +43,11 @@ import { createOwnerRemoval } from './owner-removal.ts';
 import { createOwnerStore } from './owner-store.ts';
 import { createQuota } from './quota.ts';
 import { createReceiving, type Receiving, type Sender } from './receive-file.ts';
-import { createUploadBytes } from './resumable/upload-bytes.ts';
-import { createUploadEnd, endUploadOf } from './resumable/upload-end.ts';
-import { createUploadExpiry } from './resumable/upload-expiry.ts';
+import { createResumable } from './resumable/resumable.ts';
+import { endUploadOf } from './resumable/upload-end.ts';
 import { createUploadStore } from './resumable/upload-store.ts';
-import { createUploads, type Uploads } from './resumable/uploads.ts';
+import type { Uploads } from './resumable/uploads.ts';
 import { type BytesOf, createBytesOf } from './serve-file.ts';
-import { createSettling } from './settle-file.ts';
-import { createSettleStore } from './settle-store.ts';
 import type { ShareVisits } from './shares/share-visits.ts';
 import type { Shares } from './shares/shares.ts';
 import { createSharing } from './shares/sharing.ts';
@@ -61,7 +58,7 @@ import { createThumbnails, type Thumbnails } from './thumbnails.ts';
 import { createTrash, type Trash } from './trash.ts';
 import { createTrashStore } from './trash-store.ts';
 import { createUsageStore } from './usage-store.ts';
-import { createViewerOf, ownerOf, type Viewer } from './viewer.ts';
+import { createViewerOf, ownerOf, ownerViewer, type Viewer } from './viewer.ts';
 
 export interface FilesSettings {
   readonly publicUrl?: string | undefined;
@@ -92,6 +89,13 @@ export interface FilesNeeds {
   readonly settings: FilesSettings;
 }
 
+/** Where a request comes from. `folderToken` is the header that opens locked folders. */
+export interface Origin {
+  readonly address: string;
+  readonly requestId: string;
+  readonly folderToken?: string | string[] | undefined;
+}
+
 /** Files: taken in, kept, found, handed out. */
 export interface Files {
   readonly receiving: Receiving;
@@ -112,7 +116,9 @@ export interface Files {
   readonly statistics: Statistics;
   /** Whoever looks; `folderToken` is the header that opens locked folders. */
   viewerOf(caller: Caller, folderToken?: string | string[]): Promise<Viewer>;
-  senderOf(caller: Caller, origin: { address: string; requestId: string; folderToken?: string | string[] | undefined }): Promise<Sender>;
+  senderOf(caller: Caller, origin: Origin): Promise<Sender>;
+  /** The same for what only makes files of its own: without its audiences, which would have to be asked for. */
+  uploaderOf(caller: Caller, origin: Origin): Promise<Sender>;
   /** A row as GET shows it, reached at that address. */
   resourceOf(row: NewFileRow, baseUrl: string | undefined): FileResource;
   /** Files whose bytes were not there when the sweeper last looked; undefined before it did. */
@@ -153,44 +159,29 @@ export const createFiles = (needs: FilesNeeds): Files => {
   const receiving = createReceiving({ ...common, store, maxFileBytes, allowedTypes: fileTypes });
   const acts = createFileActs({ store });
   const catalogue = createCatalogue({ ...common, store, catalogueStore: createCatalogueStore(database), acts });
+  const statistics = createStatistics({ ...common, statsStore: createFileStatsStore(database) });
   const trashStore = createTrashStore(database);
   const blobRemoval = createBlobRemoval({ database, blobs, store: createBlobRemovalStore(database), clock, log });
   const accesses = createAccessStore(database);
   const downloads = createDownloads({ ...common, accesses });
   const sharing = createSharing({ ...common, acts, downloads });
   const uploadStore = createUploadStore(database);
-  const removal = createFileRemoval({
-    ...common,
-    store: trashStore,
-    blobRemoval,
-    alsoRemoves: [(fileId) => sharing.endSharesOf({ fileIds: [fileId] }), endUploadOf({ store: uploadStore, clock })],
-  });
-  const settleStore = createSettleStore(database);
-  const settling = createSettling({ ...common, store: settleStore, blobRemoval, allowedTypes: fileTypes });
-  const bytes = createUploadBytes({ blobs, clock });
-  const end = createUploadEnd({ ...common, store: uploadStore, files: settleStore, settling, removal });
-  const uploads = createUploads({
-    ...common,
-    settling,
-    bytes,
-    end,
-    maxFileBytes,
-    store: uploadStore,
-    files: settleStore,
-    fileStore: store,
+  const alsoRemoves = [(fileId: string) => sharing.endSharesOf({ fileIds: [fileId] }), endUploadOf({ store: uploadStore, clock })];
+  const removal = createFileRemoval({ ...common, store: trashStore, blobRemoval, alsoRemoves });
+  const resumable = createResumable({
+    ...{ ...common, maxFileBytes, allowedTypes: fileTypes, blobRemoval, removal },
+    ...{ store: uploadStore, fileStore: store },
   });
   const directUploads = createDirectUploads({
-    ...{ ...common, settling, maxFileBytes, allowedTypes: fileTypes },
+    ...{ ...common, maxFileBytes, allowedTypes: fileTypes, settling: resumable.settling, fileStore: store },
     store: createDirectUploadStore(database),
-    fileStore: store,
     signature: createUploadSignature({ seal, clock }),
   });
-  const expiry = createUploadExpiry({ ...common, store: uploadStore, end, bytes });
   const trash = createTrash({ ...common, acts, store: trashStore, folders: folderStore, removal });
   const retention = createFileRetention({ ...common, store: trashStore, removal, trashMs, retentionMs });
   const sweeper = createSweeper({ store: createSweepStore(database), blobs, clock, ids, log, isAlone });
-  identity.removeAlso({ name: 'uploads', removeSome: ({ id, tenantId }) => expiry.removeSome({ tenantId, ownerId: id }) });
   identity.removeAlso(sharing.removal);
+  identity.removeAlso(resumable.removal);
   identity.removeAlso(createOwnerRemoval({ ...common, store: trashStore, removal }));
 
   const linkKeys = createLinkKeyStore(database);
@@ -199,8 +190,14 @@ export const createFiles = (needs: FilesNeeds): Files => {
   const thumbnails = createThumbnails({ ...common, maker: createThumbnailMaker() });
 
   const viewerOfUnlocked = createViewerOf(identity);
-  const viewerOf: Files['viewerOf'] = async (caller, folderToken) =>
-    viewerOfUnlocked(caller, await tokens.foldersOf({ tenantId: caller.tenantId, ownerId: ownerOf(caller) }, folderToken));
+  const unlockedBy = (caller: Caller, folderToken: Parameters<Files['viewerOf']>[1]) =>
+    tokens.foldersOf({ tenantId: caller.tenantId, ownerId: ownerOf(caller) }, folderToken);
+  const viewerOf: Files['viewerOf'] = async (caller, folderToken) => viewerOfUnlocked(caller, await unlockedBy(caller, folderToken));
+  const ownerViewerOf: Files['viewerOf'] = async (caller, folderToken) => ownerViewer(caller, await unlockedBy(caller, folderToken));
+  const sender = async (caller: Caller, { address, requestId }: Origin, viewer: Promise<Viewer>): Promise<Sender> => {
+    const since = clock.now(); // before anything is waited for: from here on it counts when the session ends
+    return { viewer: await viewer, address, requestId, isStillLetIn: () => identity.judge(caller, since) !== undefined };
+  };
   const owners = createOwnerStore(database);
   trace.askOwnersOf('file', async (caller, ids, folderToken) => owners.ownersOfFiles(await viewerOf(caller, folderToken), ids));
   trace.askOwnersOf('folder', async (caller, ids, folderToken) => owners.ownersOfFolders(await viewerOf(caller, folderToken), ids));
@@ -209,6 +206,8 @@ export const createFiles = (needs: FilesNeeds): Files => {
   return {
     receiving,
     acts,
+    uploads: resumable.uploads,
+    pathPrefix: publicUrl === undefined ? '' : new URL(publicUrl).pathname.replace(/\/$/, ''),
     trash,
     shares: sharing.shares,
     shareVisits: sharing.shareVisits,
@@ -221,15 +220,10 @@ export const createFiles = (needs: FilesNeeds): Files => {
     }),
     locks: createFolderLocks({ ...common, ...identity, store: folderStore, tokens }),
     catalogue,
-    statistics: createStatistics({ statsStore: createFileStatsStore(database) }),
-    uploads,
-    pathPrefix: publicUrl === undefined ? '' : new URL(publicUrl).pathname.replace(/\/$/, ''),
+    statistics,
     viewerOf,
-    async senderOf(caller, { address, requestId, folderToken }) {
-      const since = clock.now();
-      const viewer = await viewerOf(caller, folderToken);
-      return { viewer, address, requestId, isStillLetIn: () => identity.judge(caller, since) !== undefined };
-    },
+    senderOf: (caller, origin) => sender(caller, origin, viewerOf(caller, origin.folderToken)),
+    uploaderOf: (caller, origin) => sender(caller, origin, ownerViewerOf(caller, origin.folderToken)),
     resourceOf: (row, baseUrl) => resourceOf(row, publicUrl ?? baseUrl),
     urlOf: (path, baseUrl) => `${publicUrl ?? baseUrl ?? ''}${path}`,
     bytesOf: createBytesOf({ ...common, store, downloads }),
@@ -243,7 +237,8 @@ export const createFiles = (needs: FilesNeeds): Files => {
       retention.startWorker(),
       sweeper.startWorker(),
       accessLog.startRetention(),
-      expiry.startWorker(),
+      resumable.startWorker(),
+      statistics.startAdding({ log }),
     ],
     async close() {
       await Promise.all([downloads.close(), thumbnails.close()]);

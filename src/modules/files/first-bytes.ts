@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream';
+import { hasOwnChunks, markOwnChunks } from '../../foundation/own-chunks.ts';
 
 /** The beginning of a body, and the way to all of it. */
 export interface Begun {
+  /** Not to be looked at any more when `bytes` are read: its memory may be given back. */
   readonly head: Buffer;
   /** The head is all there is. */
   readonly isWhole: boolean;
@@ -83,6 +85,7 @@ const bytesOf =
         done(error);
       },
     });
+    if (hasOwnChunks(body)) markOwnChunks(bytes);
     // Paused since the head was read: so nothing of it has come since, unless that it is gone.
     if (body.destroyed) bytes.destroy(body.errored ?? goneBody());
     else body.on('data', give).on('end', end).on('error', onError).on('close', onClose);

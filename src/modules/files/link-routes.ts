@@ -89,6 +89,7 @@ export const signedRoutes =
         const bytes = bytesOf(file, {
           disposition,
           isOwnAddress: true,
+          isForEverySite: true, // whoever has the link may also show it on a page of its own
           cacheControl: `private, max-age=${Math.floor(restMs / 1000)}`,
           download: { isUnderLock: false, how: 'link', ...fetchOrigin(request) },
         });

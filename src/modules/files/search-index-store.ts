@@ -26,13 +26,20 @@ export const termsOfRow: RawBuilder<string> = sql<string>`'=t' || ${tenant} || '
 
 const of = (kind: string, value: string): string => term(`=${kind}${hexOfText(value)}`);
 
-/** What finds the files that the viewer may see and that the filter wants; in doubt some more. */
-export const expressionFor = ({ tenantId, ownerId, audiences, isAdmin }: Viewer, filter: CatalogueFilter): string => {
+/**
+ * What finds the files that the viewer may see and that the filter wants; in doubt some more. `endings` are all the words that begin as the
+ * last one does, where they are few: their lists are read from where the page begins, that of a beginning has to be made as a whole first
+ * (measured with a word in 286,000 files: 5 ms against 25).
+ */
+export const expressionFor = (viewer: Viewer, filter: CatalogueFilter, endings: readonly string[] | undefined): string => {
+  const { tenantId, ownerId, audiences, isAdmin } = viewer;
   const inTenant = hexOfText(tenantId);
   const { states, isOwn, category, language, provider, role, type, visibility, folder, words } = filter;
   const open = [`=s${inTenant}=open`, ...audiences.map((audience) => `=s${inTenant}=for=${hexOfText(audience)}`)];
   return allOf([
-    ...(words === undefined ? [] : [...words.whole.map(term), termsFrom(words.beginning)]),
+    ...(words === undefined
+      ? []
+      : [...words.whole.map(term), endings === undefined ? termsFrom(words.beginning) : anyOf(endings.map(term))]),
     ...(isOwn || !isAdmin ? [isOwn ? of('o', ownerId) : anyOf([of('o', ownerId), ...open.map(term)])] : []),
     ...(category === undefined ? [] : [of('c', category)]),
     ...(language === undefined ? [] : [of('l', language)]),

@@ -20,7 +20,7 @@ const digestHeaders = Type.Object({
 
 /** Where bytes come in. Every body is a stream here, also JSON: it is a file. */
 export const uploadRoutes =
-  ({ receiving, senderOf, resourceOf }: Pick<Files, 'receiving' | 'senderOf' | 'resourceOf'>): FastifyPluginAsyncTypebox =>
+  ({ receiving, uploaderOf, resourceOf }: Pick<Files, 'receiving' | 'uploaderOf' | 'resourceOf'>): FastifyPluginAsyncTypebox =>
   async (app) => {
     takeBodiesAsStreams(app);
 
@@ -43,7 +43,7 @@ export const uploadRoutes =
         },
       },
       async (request, reply) => {
-        const sender = await senderOf(callerOf(request), originOf(request));
+        const sender = await uploaderOf(callerOf(request), originOf(request));
         const take = request.mediaType === multipartMediaType ? takeForm : takeRaw;
         const { bytes, fields } = await take(request, Object.entries(request.query), receiving, sender);
         const row = await receiving.keep(sender, bytes, fields);

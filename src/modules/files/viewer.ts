@@ -25,15 +25,21 @@ export interface Actor {
 /** What a device uploads belongs to its person. */
 export const ownerOf = ({ id, personId }: Pick<Caller, 'id' | 'personId'>): string => personId ?? id;
 
+/** For acts on what is the caller's own: what others open to its audiences is not looked at, so nobody has to ask which they are. */
+export const ownerViewer = (caller: Caller, unlocked: readonly string[] = []): Viewer => ({
+  tenantId: caller.tenantId,
+  callerId: caller.id,
+  ownerId: ownerOf(caller),
+  audiences: [],
+  isAdmin: caller.scopes.has('people:manage'),
+  unlocked,
+});
+
 export const createViewerOf =
   ({ audiencesOf }: { audiencesOf: (caller: Caller) => Promise<readonly string[]> }) =>
   async (caller: Caller, unlocked: readonly string[] = []): Promise<Viewer> => ({
-    tenantId: caller.tenantId,
-    callerId: caller.id,
-    ownerId: ownerOf(caller),
+    ...ownerViewer(caller, unlocked),
     audiences: await audiencesOf(caller),
-    isAdmin: caller.scopes.has('people:manage'),
-    unlocked,
   });
 
 export type ViewerOf = ReturnType<typeof createViewerOf>;
