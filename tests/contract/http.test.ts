@@ -52,6 +52,15 @@ describe('the conventions of HTTP, on every route', () => {
   const ask = (method: string, path: string, options: CallOptions = {}) => call(server, method, path, { token: operator, ...options });
   const webhook = (name: string) => ({ name, kind: 'webhook', config: { url: receiver.url }, types: ['nothing'] });
   const takesJson = ({ operation }: Route) => operation.requestBody?.content['application/json'] !== undefined;
+  /** A request of a form that the route takes, as the document shows it. */
+  const wellFormed = (route: Route): CallOptions => {
+    const example = route.operation.requestBody?.content['application/json']?.example;
+    const body = route.method === 'PATCH' ? {} : (example ?? {});
+    return {
+      ...(takesJson(route) ? { body } : {}),
+      ...(route.path.includes('/resumable/') ? { headers: { 'tus-resumable': '1.0.0' } } : {}),
+    };
+  };
   const assertProblem = ({ status, headers, body, text }: Answer, wanted: number, kind: string, place: string) => {
     assert.deepEqual([status, body?.type], [wanted, `/problems/${kind}`], `${place}: ${text}`);
     assert.equal(headers.get('content-type'), 'application/problem+json', place);
@@ -88,7 +97,7 @@ describe('the conventions of HTTP, on every route', () => {
   it('what is not there is 404 on every route with an id', async () => {
     for (const route of routes) {
       if (!route.path.includes('nowhere')) continue;
-      const answer = await ask(route.method, route.path, takesJson(route) ? { body: {} } : {});
+      const answer = await ask(route.method, route.path, wellFormed(route));
       assertProblem(answer, 404, 'not-found', route.name);
     }
     for (const path of [
