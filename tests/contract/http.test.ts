@@ -23,6 +23,14 @@ const bodies: Readonly<Record<string, unknown>> = {
   'POST /v1/deliveries/replay': { filter: { target: 'tgt_nowhere' } },
 };
 
+/** The store says one of the keys of the settings there, and is no caller. */
+const hookPath = '/v1/hooks/object-created';
+const hookKey = 'the-key-of-the-store';
+/** A page for people, which says in words what is not there. */
+const sharePage = '/s/';
+/** Whether there is anything at a signed address is told only to who has the signature. */
+const signed = new Set(['PUT /v1/files/direct/{id}']);
+
 describe('the conventions of HTTP, on every route', () => {
   let server: TestServer;
   let receiver: Receiver;
@@ -31,7 +39,9 @@ describe('the conventions of HTTP, on every route', () => {
 
   before(async () => {
     receiver = await startReceiver();
-    server = await startServer({ env: { ENTREPOT_INTAKE_LIMIT: '5/1h', ENTREPOT_CORS_ORIGINS: 'https://console.example' } });
+    server = await startServer({
+      env: { ENTREPOT_INTAKE_LIMIT: '5/1h', ENTREPOT_CORS_ORIGINS: 'https://console.example', ENTREPOT_HOOK_KEYS: hookKey },
+    });
     operator = await givenOperator(server);
     const { body } = await call(server, 'GET', '/openapi.json');
     routes = Object.entries(body.paths as Json).flatMap(([path, item]) =>
@@ -49,7 +59,8 @@ describe('the conventions of HTTP, on every route', () => {
     await receiver.stop();
   });
 
-  const ask = (method: string, path: string, options: CallOptions = {}) => call(server, method, path, { token: operator, ...options });
+  const ask = (method: string, path: string, options: CallOptions = {}) =>
+    call(server, method, path, { token: path === hookPath ? hookKey : operator, ...options });
   const webhook = (name: string) => ({ name, kind: 'webhook', config: { url: receiver.url }, types: ['nothing'] });
   const takesJson = ({ operation }: Route) => operation.requestBody?.content['application/json'] !== undefined;
   /** A request of a form that the route takes, as the document shows it. */
@@ -98,7 +109,9 @@ describe('the conventions of HTTP, on every route', () => {
     for (const route of routes) {
       if (!route.path.includes('nowhere')) continue;
       const answer = await ask(route.method, route.path, wellFormed(route));
-      assertProblem(answer, 404, 'not-found', route.name);
+      if (route.path.startsWith(sharePage)) assert.equal(answer.status, 404, route.name);
+      else if (signed.has(route.name)) assertProblem(answer, 403, 'bad-link', route.name);
+      else assertProblem(answer, 404, 'not-found', route.name);
     }
     for (const path of [
       '/nowhere',
