@@ -145,7 +145,7 @@ describe('direct uploads', () => {
     const other = await begin(bytes);
     assert.deepEqual(kindOf(await put(upload.url.replace(file.id, other.file.id), bytes)), badLink);
     await ask('DELETE', `/v1/files/${file.id}?permanent=true`);
-    assert.deepEqual(kindOf(await put(upload.url, bytes)), [410, '/problems/gone']);
+    assert.deepEqual(kindOf(await put(upload.url, bytes)), [404, '/problems/not-found']);
   });
 
   it('are refused before a byte is sent where that is known', async () => {

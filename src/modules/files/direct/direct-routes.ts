@@ -120,7 +120,7 @@ const bytesRoute =
           body: Type.String({ description: 'The bytes.', examples: ['…'] }),
           response: {
             200: Type.Null({ description: 'They are durable, and the file is `stored`. Its digest is the `ETag`.' }),
-            ...refusals('bad-link', 'gone', 'conflict', 'bad-request', 'digest-mismatch', 'unsupported-type', 'locked'),
+            ...refusals('bad-link', 404, 'gone', 'conflict', 'bad-request', 'digest-mismatch', 'unsupported-type', 'locked'),
           },
         },
       },

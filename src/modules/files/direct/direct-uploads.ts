@@ -6,6 +6,7 @@ import type { Clock } from '../../../foundation/clock.ts';
 import type { Ids } from '../../../foundation/ids.ts';
 import { Problem } from '../../../foundation/problem.ts';
 import type { Trace } from '../../trace/trace.ts';
+import { noFile } from '../file-acts.ts';
 import type { FileFields } from '../file-fields.ts';
 import type { FileStore, NewFileRow } from '../file-store.ts';
 import { isAllowed, judgedBytes } from '../file-types.ts';
@@ -186,7 +187,8 @@ export const createDirectUploads = (needs: DirectUploadsNeeds): DirectUploads =>
       try {
         await arrived(id, how);
         const file = await store.findDirect(id);
-        if (file === undefined || !(file.state === 'expected' || file.state === 'stored')) throw gone(file?.reason);
+        if (file === undefined) throw noFile(id);
+        if (file.state !== 'expected' && file.state !== 'stored') throw gone(file.reason);
         if (file.isUnderLock === 1 && !isUnlocked) throw lockedFolder();
         return await (file.state === 'stored' ? takeAgain(file, body) : takeExpected(file, body, bytes, how));
       } finally {
@@ -196,7 +198,7 @@ export const createDirectUploads = (needs: DirectUploadsNeeds): DirectUploads =>
   };
 };
 
-const gone = (reason: string | null | undefined): Problem => new Problem('gone', reason ?? 'The file is not expected any more.');
+const gone = (reason: string | null): Problem => new Problem('gone', reason ?? 'The file is not expected any more.');
 
 const isComing = (): Problem => new Problem('conflict', 'Another request sends the bytes of this file just now.');
 
