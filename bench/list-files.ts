@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { encodeCursor } from '../src/foundation/page.ts';
-import { givenPerson } from '../tests/support/file-scene.ts';
 import { call, type Json } from '../tests/support/given.ts';
+import { givenPerson } from '../tests/support/given-people.ts';
 import type { Claim, Measurement } from './claim.ts';
 import { type Latency, latencyOf } from './parts/figures.ts';
 import { rare, seedFiles } from './parts/seed-files.ts';

@@ -1,6 +1,7 @@
 import { readdirSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import { changeData, givenFile } from '../tests/support/given-files.ts';
+import { changeData } from '../tests/support/data-file.ts';
+import { givenFile } from '../tests/support/given-files.ts';
 import type { Claim } from './claim.ts';
 import { medianOf, overRounds } from './parts/figures.ts';
 import type { FileLoadJob, FileLoadResult } from './parts/file-load.ts';
@@ -31,7 +32,7 @@ export const range: Claim = {
       const blobs = join(dataFolder, 'blobs');
       const [path = ''] = readdirSync(blobs, { recursive: true, encoding: 'utf8' }).filter((one) => one.endsWith(large.id));
       truncateSync(join(blobs, path), largeBytes);
-      changeData({ dataFolder }, 'update files set size = ? where id = ?', largeBytes, large.id);
+      changeData(dataFolder, 'update files set size = ? where id = ?', largeBytes, large.id);
       const [smallPath, largePath] = [await givenLink(server, small.id), await givenLink(server, large.id)];
       const get = async (path: string, first: number, forSeconds: number) => {
         const headers = { range: `bytes=${first}-${first + partBytes - 1}` };

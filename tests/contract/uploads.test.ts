@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readData } from '../support/data-file.ts';
+import { upload, uploadForm } from '../support/file-calls.ts';
 import { type Answer, call, givenOperator, givenService } from '../support/given.ts';
-import { keptBytes, sha256Of } from '../support/kept-bytes.ts';
+import { assertKept, assertNothingLeft, keptBytes, sha256Of } from '../support/kept-bytes.ts';
 import { openConnection } from '../support/raw-http.ts';
 import * as sample from '../support/sample-files.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
-import { assertKept, assertNothingLeft, upload, uploadForm } from '../support/uploads.ts';
 
 const maxFileBytes = 300_000;
 

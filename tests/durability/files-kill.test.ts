@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assertSound, readData } from '../support/data-file.ts';
+import { upload, uploadForm } from '../support/file-calls.ts';
 import { eventually, givenOperator } from '../support/given.ts';
 import { keptBytes, sha256At, sha256Of } from '../support/kept-bytes.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
-import { upload, uploadForm } from '../support/uploads.ts';
 
 const rounds = 20;
 const mebibyte = 1024 * 1024;

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { assertBytesThere, assertSound, bytesOnDisk, litterIn, readData } from '../support/data-file.ts';
+import { assertBytesThere, assertSound, litterIn, readData } from '../support/data-file.ts';
 import { call, eventually, givenOperator } from '../support/given.ts';
+import { sizesOnDisk } from '../support/kept-bytes.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
 
 const killRounds = 10;
@@ -83,7 +84,7 @@ test('files that are trashed, restored and deleted outlive kills: none is lost, 
       cutOff += [...files.values()].filter(({ maybe }) => maybe !== undefined).length;
       assertSound(dataFolder);
       assertAsKnown(dataFolder, files);
-      await assertBytesThere(dataFolder);
+      assertBytesThere(dataFolder);
       server = await startServer({ dataFolder });
     }
     context.diagnostic(`${files.size} files, ${cutOff} acts were cut off`);
@@ -94,7 +95,7 @@ test('files that are trashed, restored and deleted outlive kills: none is lost, 
     assert.ok(gone.length > 0);
     await eventually(
       async () => {
-        const bytes = await bytesOnDisk(dataFolder);
+        const bytes = sizesOnDisk(dataFolder);
         return gone.filter(({ id }) => bytes.has(id)).length;
       },
       (left) => left === 0,
@@ -103,16 +104,16 @@ test('files that are trashed, restored and deleted outlive kills: none is lost, 
   });
 
   await context.test('uploads that were killed before they had a row leave litter at most, and the sweeper takes it', async () => {
-    const litter = await litterIn(dataFolder);
+    const litter = litterIn(dataFolder);
     context.diagnostic(`${litter.length} bodies without a row`);
     assert.equal(await server.kill('SIGTERM'), 0);
     assertSound(dataFolder);
     server = await startServer({ dataFolder });
     await eventually(
-      () => litterIn(dataFolder),
+      async () => litterIn(dataFolder),
       (left) => left.length === 0,
       45_000,
     );
-    await assertBytesThere(dataFolder);
+    assertBytesThere(dataFolder);
   });
 });

@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assertSound, readData } from '../support/data-file.ts';
 import { call, eventually, givenOperator } from '../support/given.ts';
+import { sha256Of, sha256OnDisk } from '../support/kept-bytes.ts';
 import { startServer } from '../support/start-server.ts';
-import { idOf, sha256Of, sha256OnDisk, textOf, tusClient } from '../support/tus.ts';
+import { idOf, textOf, tusClient } from '../support/tus.ts';
 
 const rounds = 6;
 const stretchBytes = 512 * 1024;
@@ -59,7 +60,7 @@ test('an upload survives kills in the middle of its bytes and at its end, and no
   if (reached < bytes.length) assert.equal((await tusClient(server, token).patch(path, reached, bytes.subarray(reached))).status, 204);
   const file = await call(server, 'GET', `/v1/files/${idOf(path)}`, { token });
   assert.deepEqual([file.body.state, file.body.sha256], ['stored', sha256Of(bytes)], file.text);
-  assert.equal(await sha256OnDisk(server, idOf(path)), sha256Of(bytes));
+  assert.equal(sha256OnDisk(server, idOf(path)), sha256Of(bytes));
 
   const facts = readData(dataFolder, (rows) => rows(`select count(*) as amount from facts where isOwn = 1 and type = 'file.stored'`));
   assert.equal(facts[0]?.amount, 1, 'its fact is there once');
@@ -94,7 +95,7 @@ test('bytes that were whole when the server was killed become a file at the next
       assert.equal(file.state, isFull ? 'stored' : 'expected', 'what looks finished is finished');
       if (statuses[index] === 204) assert.ok(isFull, 'what was acknowledged is there');
       else unanswered += 1;
-      if (isFull) assert.equal(await sha256OnDisk(server, idOf(path)), sha256Of(bytes));
+      if (isFull) assert.equal(sha256OnDisk(server, idOf(path)), sha256Of(bytes));
     }
   }
   assert.ok(unanswered > 0, 'every answer came before the kill: it shows nothing');

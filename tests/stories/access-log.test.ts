@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { readData } from '../support/data-file.ts';
+import { fetchBytes } from '../support/file-calls.ts';
 import { call, eventually, givenOperator, type Json } from '../support/given.ts';
-import { changeData, fetchBytes, givenFile, lockAway } from '../support/given-files.ts';
+import { givenFile, lockAway } from '../support/given-files.ts';
+import { givenPerson, password } from '../support/given-people.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
-
-const password = 'correct horse battery staple';
 
 describe('who fetched what', () => {
   let server: TestServer;
@@ -13,13 +13,6 @@ describe('who fetched what', () => {
   let ada: Json;
   let ben: Json;
 
-  const givenPerson = async (username: string, roles: readonly string[] = []): Promise<Json> => {
-    const body = { username, password, role: 'member', roles };
-    const made = await call(server, 'POST', '/v1/tenant/people', { token: admin, body });
-    assert.equal(made.status, 201, made.text);
-    const session = await call(server, 'POST', '/v1/sessions', { body: { method: 'password', username, password } });
-    return { id: made.body.id, token: session.body.accessToken };
-  };
   const fetchAs = ({ token }: Json, { id }: Json) =>
     fetchBytes(server, `/v1/files/${id}/content`, { token, headers: { 'user-agent': 'test/1' } });
   const accesses = async (token: string, query = '') => {
@@ -32,7 +25,7 @@ describe('who fetched what', () => {
   before(async () => {
     server = await startServer();
     admin = await givenOperator(server);
-    [ada, ben] = await Promise.all([givenPerson('ada'), givenPerson('ben', ['Mentor/Coach'])]);
+    [ada, ben] = await Promise.all([givenPerson(server, admin), givenPerson(server, admin, { roles: ['Mentor/Coach'] })]);
   });
   after(() => server.stop());
 
@@ -92,9 +85,9 @@ describe('who fetched what', () => {
     const file = await givenFile(server, ada.token, 'before', { name: 'before', provider: 'gone-soon' });
     await fetchAs(ada, file);
     await accesses(ada.token);
-    changeData(server, `update files set name = 'after', provider = 'x' where id = ?`, file.id);
+    await call(server, 'PATCH', `/v1/files/${file.id}`, { token: ada.token, body: { name: 'after', provider: 'x' } });
     assert.deepEqual(names(await accesses(ada.token, '?provider=gone-soon')), ['before']);
-    changeData(server, 'delete from files where id = ?', file.id);
+    await call(server, 'DELETE', `/v1/files/${file.id}?permanent=true`, { token: ada.token });
     assert.deepEqual(names(await accesses(ada.token, '?provider=gone-soon')), ['before']);
   });
 
@@ -102,12 +95,12 @@ describe('who fetched what', () => {
     const file = await givenFile(server, ada.token, 'private', { name: 'private' });
     await fetchAs(ada, file);
     assert.deepEqual(names(await accesses(ada.token, `?file=${file.id}`)), ['private']);
-    lockAway(server, file.id);
+    await lockAway(server, ada.token, file.id);
     for (const token of [ada.token, admin]) assert.deepEqual(names(await accesses(token, `?file=${file.id}`)), []);
   });
 
   it('goes with the account: what others fetched of its files is gone, of what it fetched only its id stays', async () => {
-    const leaving = await givenPerson('leaving');
+    const leaving = await givenPerson(server, admin);
     const own = await givenFile(server, leaving.token, 'mine', { name: 'mine', visibility: 'tenant', roles: 'Mentor/Coach' });
     const others = await givenFile(server, ada.token, 'of ada', { name: 'of ada', visibility: 'tenant' });
     await fetchAs(ben, own);

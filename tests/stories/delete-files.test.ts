@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { bytesOnDisk, changeData, readData } from '../support/data-file.ts';
+import { changeData, readData } from '../support/data-file.ts';
 import { call, eventually, givenOperator, givenService, givenTarget, type Json } from '../support/given.ts';
+import { type GivenFields, givenFile } from '../support/given-files.ts';
+import { sizesOnDisk } from '../support/kept-bytes.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
 
@@ -34,11 +36,7 @@ describe('the end of a file', () => {
     return { id: made.body.id, token: session.body.accessToken };
   };
 
-  const upload = async (token: string, query = 'name=harbour.txt'): Promise<Json> => {
-    const made = await call(server, 'POST', `/v1/files?${query}`, { token, body: text, headers: { 'content-type': 'text/plain' } });
-    assert.equal(made.status, 201, made.text);
-    return made.body;
-  };
+  const upload = (token: string, fields: GivenFields = {}) => givenFile(server, token, text, { name: 'harbour.txt', ...fields });
   const of = (token: string) => ({
     get: (id: string) => call(server, 'GET', `/v1/files/${id}`, { token }),
     trash: (id: string) => call(server, 'DELETE', `/v1/files/${id}`, { token }),
@@ -92,14 +90,14 @@ describe('the end of a file', () => {
     const { trash, remove, get, restore, trace } = of(grace.token);
     const used = usedBytes();
     for (const isTrashed of [false, true]) {
-      const { id } = await upload(grace.token, 'name=harbour.txt&visibility=public');
-      assert.ok((await bytesOnDisk(server.dataFolder)).has(id));
+      const { id } = await upload(grace.token, { visibility: 'public' });
+      assert.ok(sizesOnDisk(server.dataFolder).has(id));
       if (isTrashed) await trash(id);
       assert.equal((await remove(id)).status, 204);
       for (const act of [get, trash, remove, restore]) assert.equal((await act(id)).status, 404);
       assert.equal(usedBytes(), used);
       await eventually(
-        () => bytesOnDisk(server.dataFolder),
+        async () => sizesOnDisk(server.dataFolder),
         (bytes) => !bytes.has(id),
         10_000,
       );
@@ -115,7 +113,7 @@ describe('the end of a file', () => {
 
   it('only its owner ends a file: who sees it may not, and for all others there is nothing', async () => {
     const { id } = await upload(grace.token);
-    const shown = (await upload(grace.token, 'name=shown.txt&visibility=tenant')).id;
+    const shown = (await upload(grace.token, { name: 'shown.txt', visibility: 'tenant' })).id;
     for (const act of ['trash', 'remove', 'restore'] as const) {
       const asAdmin = await of(admin)[act](id);
       assert.deepEqual([asAdmin.status, asAdmin.body.type], [403, '/problems/not-allowed'], act);
@@ -153,13 +151,13 @@ describe('the end of a file', () => {
     assert.deepEqual([told.body.entries.at(-1).what, told.body.entries.at(-1).who], ['deleted', 'entrepot']);
     assert.equal((await get(kept.id)).body.state, 'stored');
     await eventually(
-      () => bytesOnDisk(server.dataFolder),
+      async () => sizesOnDisk(server.dataFolder),
       (bytes) => !bytes.has(old.id) && bytes.has(kept.id),
     );
   });
 
   it('a deleted account takes its files with it; an upload that was under way then leaves nothing', async () => {
-    const { id } = await upload(hopper.token, 'name=diary.txt');
+    const { id } = await upload(hopper.token, { name: 'diary.txt' });
     const { readable: body, writable } = new TransformStream<Uint8Array, Uint8Array>();
     const feed = writable.getWriter();
     const underWay = fetch(`${server.url}/v1/files?name=late.txt`, {
@@ -175,7 +173,7 @@ describe('the end of a file', () => {
     assert.equal((await underWay).status, 401);
     await ending.catch(() => undefined); // what is refused need not be read to its end
     await eventually(
-      () => bytesOnDisk(server.dataFolder),
+      async () => sizesOnDisk(server.dataFolder),
       (bytes) => !bytes.has(id),
     );
     const left = readData(server.dataFolder, (rows) => rows(`select id from files where ownerId = '${hopper.id}'`));

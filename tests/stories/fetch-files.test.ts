@@ -4,8 +4,9 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { readData } from '../support/data-file.ts';
+import { fetchBytes } from '../support/file-calls.ts';
 import { call, eventually, givenOperator, givenService, givenTarget, type Json } from '../support/given.ts';
-import { changeData, fetchBytes, givenFile, lockAway } from '../support/given-files.ts';
+import { givenFile, lockAway } from '../support/given-files.ts';
 import { startReceiver } from '../support/receiver.ts';
 import { gifWithScript, html, mp4, pdfWithHtml, png, svg, utf8Text, zip } from '../support/sample-files.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
@@ -156,7 +157,7 @@ describe('files are fetched', () => {
 
   it('what is locked away is 423 for its owner, by id and by name, and nothing for others', async () => {
     const file = await givenFile(server, owner, 'secret', { name: 'locked.txt', visibility: 'tenant' });
-    lockAway(server, file.id);
+    await lockAway(server, owner, file.id);
     assert.deepEqual((await contentOf(file)).kind, 'locked');
     assert.deepEqual((await contentOf(file, { token: other })).kind, 'not-found');
     assert.deepEqual((await fetchBytes(server, '/v1/files/by-name/locked.txt/content', { token: owner })).kind, 'locked');
@@ -187,7 +188,7 @@ describe('files are fetched', () => {
 
   it('what is in the trash has no content', async () => {
     const file = await givenFile(server, owner, 'trashed');
-    changeData(server, `update files set state = 'trashed', trashedAt = 1 where id = ?`, file.id);
+    await call(server, 'DELETE', `/v1/files/${file.id}`, { token: owner });
     assert.deepEqual((await contentOf(file)).kind, 'not-found');
   });
 

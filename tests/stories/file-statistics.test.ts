@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, suite, test } from 'node:test';
-import { givenFile, givenPerson } from '../support/file-scene.ts';
 import { call, givenOperator, type Json } from '../support/given.ts';
+import { givenNote } from '../support/given-files.ts';
+import { givenPerson } from '../support/given-people.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
 
 suite('counting files', () => {
@@ -25,15 +26,15 @@ suite('counting files', () => {
     const owner = await givenPerson(server, admin, { roles: ['B'] });
     const reader = await givenPerson(server, admin, { roles: ['A'] });
     const nobody = await givenPerson(server, admin);
-    await givenFile(
+    await givenNote(
       server,
       owner.token,
       { provider: 'p', category: 'c', language: 'de', roles: ['A', 'B'], visibility: 'tenant' },
       '12345',
     );
-    await givenFile(server, owner.token, { provider: 'p', roles: ['A'], visibility: 'tenant' }, '123');
-    await givenFile(server, owner.token, { category: 'c', visibility: 'private' }, '1');
-    await givenFile(server, owner.token, { language: 'de', visibility: 'public' }, '12');
+    await givenNote(server, owner.token, { provider: 'p', roles: ['A'], visibility: 'tenant' }, '123');
+    await givenNote(server, owner.token, { category: 'c', visibility: 'private' }, '1');
+    await givenNote(server, owner.token, { language: 'de', visibility: 'public' }, '12');
     const month = new Date().toISOString().slice(0, 7);
     const count = (key: string, files: number, bytes: number) => ({ key, files, bytes, downloads: 0 });
 
@@ -55,7 +56,7 @@ suite('counting files', () => {
 
   test('whole days are counted', async () => {
     const { token } = await givenPerson(server, admin);
-    await givenFile(server, token, { category: 'dated' });
+    await givenNote(server, token, { category: 'dated' });
     const now = Date.now();
     const at = (ms: number) => encodeURIComponent(new Date(ms).toISOString());
     const day = 86_400_000;
@@ -83,7 +84,7 @@ suite('counting files', () => {
     const files = await Promise.all(
       Array.from({ length: 60 }, async (_, seed) => {
         const { token } = pick(people, seed);
-        return { token, ...(await givenFile(server, token, fieldsOf(seed), 'x'.repeat(1 + seed))) };
+        return { token, ...(await givenNote(server, token, fieldsOf(seed), 'x'.repeat(1 + seed))) };
       }),
     );
     await Promise.all(

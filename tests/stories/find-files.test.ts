@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, suite, test } from 'node:test';
-import { givenFile, givenPerson, namesOf } from '../support/file-scene.ts';
 import { call, givenOperator, type Json } from '../support/given.ts';
+import { givenNote, namesOf } from '../support/given-files.ts';
+import { givenPerson } from '../support/given-people.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
 
 // Story A: a library in which people find what is meant for them.
@@ -25,10 +26,10 @@ suite('finding files', () => {
     const coach = await givenPerson(server, admin, { roles: ['Mentor/Coach'] });
     const other = await givenPerson(server, admin);
     const category = 'sight';
-    await givenFile(server, owner.token, { name: 'mine.txt', category });
-    await givenFile(server, owner.token, { name: 'ours.txt', category, visibility: 'tenant' });
-    await givenFile(server, owner.token, { name: 'coaches.txt', category, visibility: 'tenant', roles: ['Mentor/Coach', 'Teacher'] });
-    await givenFile(server, owner.token, { name: 'all.txt', category, visibility: 'public', roles: ['Teacher'] });
+    await givenNote(server, owner.token, { name: 'mine.txt', category });
+    await givenNote(server, owner.token, { name: 'ours.txt', category, visibility: 'tenant' });
+    await givenNote(server, owner.token, { name: 'coaches.txt', category, visibility: 'tenant', roles: ['Mentor/Coach', 'Teacher'] });
+    await givenNote(server, owner.token, { name: 'all.txt', category, visibility: 'public', roles: ['Teacher'] });
 
     const seenBy = async (token: string) => sorted(await namesOf(server, token, 'category=sight'));
     const everything = ['all.txt', 'coaches.txt', 'mine.txt', 'ours.txt'];
@@ -52,7 +53,7 @@ suite('finding files', () => {
   test('each filter finds what it names, and all of them together', async () => {
     const { token } = await givenPerson(server, admin);
     const fields = { category: 'photos / été', language: 'de', provider: '"archive" AND x', roles: ['A=b', 'C'], visibility: 'tenant' };
-    await givenFile(server, token, { name: 'wanted.txt', ...fields });
+    await givenNote(server, token, { name: 'wanted.txt', ...fields });
     for (const [name, value] of Object.entries({
       category: 'photos',
       language: 'en',
@@ -60,7 +61,7 @@ suite('finding files', () => {
       roles: ['C'],
       visibility: 'public',
     }))
-      await givenFile(server, token, { ...fields, name: `other-${name}.txt`, [name]: value });
+      await givenNote(server, token, { ...fields, name: `other-${name}.txt`, [name]: value });
     const filters: Readonly<Record<string, string>> = {
       category: fields.category,
       language: fields.language,
@@ -83,9 +84,9 @@ suite('finding files', () => {
 
   test('words are found in name, title and description, however they are written', async () => {
     const { token } = await givenPerson(server, admin);
-    await givenFile(server, token, { name: 'IMG_1234.jpg.txt', title: 'Über den Dächern', description: 'Straße bei Nacht\nim Hafen' });
-    await givenFile(server, token, { name: 'Cafe\u0301.txt', title: 'ΟΔΟΣ' });
-    await givenFile(server, token, { name: '東京タワー2026.txt' });
+    await givenNote(server, token, { name: 'IMG_1234.jpg.txt', title: 'Über den Dächern', description: 'Straße bei Nacht\nim Hafen' });
+    await givenNote(server, token, { name: 'Cafe\u0301.txt', title: 'ΟΔΟΣ' });
+    await givenNote(server, token, { name: '東京タワー2026.txt' });
     const find = async (q: string) => {
       const names = await namesOf(server, token, String(new URLSearchParams({ owner: 'me', q, sort: 'name' })));
       return names.map((name) => name.normalize('NFC'));
@@ -104,7 +105,7 @@ suite('finding files', () => {
 
   test('a name is kept as it was sent, composed', async () => {
     const { token } = await givenPerson(server, admin);
-    const { id } = await givenFile(server, token, { name: 'A\u030angstro\u0308m \u{1f600}.txt' });
+    const { id } = await givenNote(server, token, { name: 'A\u030angstro\u0308m \u{1f600}.txt' });
     const { body } = await call(server, 'GET', `/v1/files/${id}`, { token });
     assert.equal(body.name.normalize('NFC'), 'Ångström 😀.txt');
     assert.deepEqual(await namesOf(server, token, `owner=me&q=${encodeURIComponent('ångström')}`), [body.name]);
@@ -113,7 +114,7 @@ suite('finding files', () => {
   test('every order goes through all files, page by page, and back', async () => {
     const { token } = await givenPerson(server, admin);
     const names = ['b.txt', 'a.txt', 'B.txt', 'ä.txt', 'c.txt', 'a.txt', '😀.txt'];
-    for (const [index, name] of names.entries()) await givenFile(server, token, { name }, 'x'.repeat(1 + ((index * 5) % 4)));
+    for (const [index, name] of names.entries()) await givenNote(server, token, { name }, 'x'.repeat(1 + ((index * 5) % 4)));
     const through = async (sort: string): Promise<Json[]> => {
       const items: Json[] = [];
       for (let path: string | undefined = `/v1/files?owner=me&limit=2&sort=${sort}`; path !== undefined; ) {
@@ -157,7 +158,7 @@ suite('finding files', () => {
 
   test('what the owner changes is found by its new words and values, and by the old ones no more', async () => {
     const { token, id: ownerId } = await givenPerson(server, admin);
-    const file = await givenFile(server, token, { name: 'draft.txt', title: 'Morning', category: 'old', roles: ['A'], provider: 'p' });
+    const file = await givenNote(server, token, { name: 'draft.txt', title: 'Morning', category: 'old', roles: ['A'], provider: 'p' });
     const changed = await patch(token, file.id, {
       name: '../final.txt',
       title: 'Evening',
@@ -202,8 +203,8 @@ suite('finding files', () => {
     const owner = await givenPerson(server, admin);
     const other = await givenPerson(server, admin);
     const viewer = await givenPerson(server, admin, { role: 'viewer' });
-    const file = await givenFile(server, owner.token, { name: 'still.txt' });
-    const shown = await givenFile(server, owner.token, { name: 'shown.txt', visibility: 'tenant' });
+    const file = await givenNote(server, owner.token, { name: 'still.txt' });
+    const shown = await givenNote(server, owner.token, { name: 'shown.txt', visibility: 'tenant' });
     const refused = async (token: string, id: string, body: unknown) => {
       const answer = await patch(token, id, body);
       return [answer.status, answer.body.type.split('/').at(-1)];
@@ -229,7 +230,7 @@ suite('finding files', () => {
 
   test('changes of different fields at the same time all count', async () => {
     const { token } = await givenPerson(server, admin);
-    const file = await givenFile(server, token, { name: 'busy.txt' });
+    const file = await givenNote(server, token, { name: 'busy.txt' });
     const changes = { title: 'T', description: 'D', category: 'C', language: 'en', provider: 'P', roles: ['R'] };
     const answers = await Promise.all(Object.entries(changes).map(([name, value]) => patch(token, file.id, { [name]: value })));
     assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
@@ -240,8 +241,8 @@ suite('finding files', () => {
   test('a locked folder hides what is in it, and what is not stored any more is not changed', async () => {
     const owner = await givenPerson(server, admin);
     const category = 'hidden';
-    const inside = await givenFile(server, owner.token, { name: 'inside.txt', category, visibility: 'public' });
-    const gone = await givenFile(server, owner.token, { name: 'gone.txt', category });
+    const inside = await givenNote(server, owner.token, { name: 'inside.txt', category, visibility: 'public' });
+    const gone = await givenNote(server, owner.token, { name: 'gone.txt', category });
     // As the routes of folders and of the trash leave it.
     const file = new DatabaseSync(`${server.dataFolder}/entrepot.db`);
     file.exec('PRAGMA busy_timeout = 5000');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { call, givenOperator, givenTarget, type Json } from '../support/given.ts';
+import { givenFolder, givenNote } from '../support/given-files.ts';
 import { givenPerson, type Person } from '../support/given-people.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
@@ -22,21 +23,8 @@ describe('folders', () => {
 
   const ask = (method: string, path: string, body?: unknown, { token } = ann) =>
     call(server, method, path, { token, ...(body === undefined ? {} : { body }) });
-  const make = async (name: string, parentId?: string): Promise<string> => {
-    const { status, body, text } = await ask('POST', '/v1/folders', { name, ...(parentId === undefined ? {} : { parentId }) });
-    assert.equal(status, 201, text);
-    return body.id;
-  };
-  const upload = async (name: string, folderId: string): Promise<string> => {
-    const headers = { 'content-type': 'text/plain' };
-    const answer = await call(server, 'POST', `/v1/files?name=${name}&folderId=${folderId}`, {
-      token: ann.token,
-      body: `of ${name}`,
-      headers,
-    });
-    assert.equal(answer.status, 201, answer.text);
-    return answer.body.id;
-  };
+  const make = (name: string, parentId?: string) => givenFolder(server, ann.token, name, parentId);
+  const upload = async (name: string, folderId: string): Promise<string> => (await givenNote(server, ann.token, { name, folderId })).id;
   const listed = async (query = ''): Promise<string[]> => {
     const { body, text } = await ask('GET', `/v1/folders?limit=200${query}`);
     assert.ok(body.items, text);

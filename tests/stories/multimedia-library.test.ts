@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { fetchBytes, givenFile, sendForm } from '../support/file-calls.ts';
+import { fetchBytes, formOf, uploadForm } from '../support/file-calls.ts';
 import { call, eventually, givenOperator, givenTarget, type Json } from '../support/given.ts';
+import { givenFile } from '../support/given-files.ts';
+import { givenPerson, password } from '../support/given-people.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import * as samples from '../support/sample-files.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
 
 // Story A: the multimedia library of a learning platform, from the first upload to the charts.
-
-const password = 'correct horse battery staple';
 
 describe('the multimedia library of a learning platform', () => {
   let server: TestServer;
@@ -27,13 +27,7 @@ describe('the multimedia library of a learning platform', () => {
       ['coach', ['Mentor/Coach']],
       ['pupil', ['Pupil']],
     ] as const) {
-      const made = await call(server, 'POST', '/v1/tenant/people', {
-        token: adminToken,
-        body: { username, password, role: 'member', roles },
-      });
-      assert.equal(made.status, 201, made.text);
-      const session = await call(server, 'POST', '/v1/sessions', { body: { method: 'password', username, password } });
-      people[username] = { id: made.body.id, token: session.body.accessToken };
+      people[username] = await givenPerson(server, adminToken, { username, roles });
     }
   });
   after(async () => {
@@ -61,15 +55,17 @@ describe('the multimedia library of a learning platform', () => {
         provider: 'Open School',
         visibility: 'tenant',
       };
-      const answer = await sendForm(server, all, { name, type, bytes }, { token: tokenOf('teacher') });
+      const answer = await uploadForm(server, formOf(all, { name, type, bytes }), { token: tokenOf('teacher') });
       assert.equal(answer.status, 201, answer.text);
       assert.deepEqual([answer.body.type, answer.body.size, answer.body.name], [type, bytes.length, name]);
       files[key] = answer.body;
     }
-    const letter = await sendForm(
+    const letter = await uploadForm(
       server,
-      { roles: ['Mentor/Coach', 'Teacher'], visibility: 'tenant', provider: 'Ministry', category: 'letters' },
-      { name: 'letter.docx', bytes: samples.docx() },
+      formOf(
+        { roles: ['Mentor/Coach', 'Teacher'], visibility: 'tenant', provider: 'Ministry', category: 'letters' },
+        { name: 'letter.docx', bytes: samples.docx() },
+      ),
       { token: tokenOf('teacher') },
     );
     assert.equal(letter.status, 201, letter.text);
@@ -84,7 +80,7 @@ describe('the multimedia library of a learning platform', () => {
       [samples.executable(), 'application/pdf'],
       [samples.executable(), ''],
     ] as const) {
-      const answer = await sendForm(server, {}, { name: 'lie.bin', type, bytes }, { token: tokenOf('teacher') });
+      const answer = await uploadForm(server, formOf({}, { name: 'lie.bin', type, bytes }), { token: tokenOf('teacher') });
       assert.deepEqual([answer.status, answer.body.type], [415, '/problems/unsupported-type']);
     }
     assert.ok(!namesOf(await get('/v1/files', 'teacher')).includes('lie.bin'));

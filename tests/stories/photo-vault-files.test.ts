@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { fetchBytes, givenFile, sendBytesTo } from '../support/file-calls.ts';
+import { fetchBytes, upload } from '../support/file-calls.ts';
 import { call, eventually, type Json } from '../support/given.ts';
+import { givenFile } from '../support/given-files.ts';
 import * as samples from '../support/sample-files.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
 
@@ -62,7 +63,7 @@ describe('a photo vault for phones', () => {
   });
 
   it('other formats and larger ones are refused', async () => {
-    const send = (bytes: Uint8Array) => sendBytesTo(server, 'POST', '/v1/files?name=x', bytes, { token: grace.phone });
+    const send = (bytes: Uint8Array) => upload(server, bytes, { token: grace.phone });
     assert.equal((await send(samples.pdf())).status, 415);
     const large = await send(Buffer.concat([samples.png(), Buffer.alloc(65 * 1024)]));
     assert.deepEqual([large.status, large.body.type, large.body.limit], [413, '/problems/too-large', 64 * 1024]);
@@ -97,7 +98,7 @@ describe('a photo vault for phones', () => {
       assert.equal(status, 423, `${path}: ${text}`);
     }
     assert.equal((await fetchBytes(server, link)).status, 423);
-    const into = await sendBytesTo(server, 'POST', `/v1/files?name=x.png&folderId=${folderId}`, samples.png(), { token: grace.phone });
+    const into = await upload(server, samples.png(), { token: grace.phone, query: { folderId } });
     assert.equal(into.status, 423);
     assert.equal((await call(server, 'GET', `/v1/files/${hidden.id}`, { token: ada.token })).status, 404);
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { fetchBytes, sendBytesTo } from '../support/file-calls.ts';
+import { fetchBytes, sendBytes, upload } from '../support/file-calls.ts';
 import { call, eventually, type Json } from '../support/given.ts';
 import * as samples from '../support/sample-files.ts';
 import { operator, startServer, type TestServer } from '../support/start-server.ts';
@@ -28,12 +28,12 @@ describe('a public file host behind an edge', () => {
   let picture: Json;
 
   it('who does not come through the edge is sent away, whatever it knows', async () => {
-    const answer = await sendBytesTo(server, 'POST', '/v1/files', samples.png(), { token });
+    const answer = await upload(server, samples.png(), { token });
     assert.deepEqual([answer.status, answer.body.type], [403, '/problems/not-through-edge']);
   });
 
   it('a file without a name is uploaded and has a public address at once', async () => {
-    const sent = await sendBytesTo(server, 'POST', '/v1/files?visibility=public', samples.png(), { token, headers: edge });
+    const sent = await upload(server, samples.png(), { token, query: { visibility: 'public' }, headers: edge });
     assert.equal(sent.status, 201, sent.text);
     picture = sent.body;
     const got = await fetchBytes(server, new URL(picture.url).pathname, { headers: edge });
@@ -48,8 +48,8 @@ describe('a public file host behind an edge', () => {
   });
 
   it('a page that somebody published is never run by a browser', async () => {
-    const sent = await sendBytesTo(server, 'POST', '/v1/files?name=page.html&visibility=public', samples.html(), {
-      ...{ token, headers: edge, type: 'text/html' },
+    const sent = await upload(server, samples.html(), {
+      ...{ token, query: { name: 'page.html', visibility: 'public' }, headers: edge, type: 'text/html' },
     });
     assert.equal(sent.status, 201, sent.text);
     const { headers } = await fetchBytes(server, new URL(sent.body.url).pathname, { headers: edge });
@@ -71,7 +71,7 @@ describe('a public file host behind an edge', () => {
     assert.equal(made.status, 201, made.text);
     assert.equal(made.body.file.state, 'expected');
     const { method, url, headers } = made.body.upload;
-    const sent = await sendBytesTo(server, method, new URL(url).pathname + new URL(url).search, bytes, {
+    const sent = await sendBytes(server, method, new URL(url).pathname + new URL(url).search, bytes, {
       headers: { ...headers, ...edge },
     });
     return { id: made.body.file.id as string, sent };

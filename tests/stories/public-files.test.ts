@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { fetchBytes } from '../support/file-calls.ts';
 import { call, givenOperator } from '../support/given.ts';
-import { changeData, fetchBytes, givenFile, lockAway } from '../support/given-files.ts';
+import { givenFile, lockAway } from '../support/given-files.ts';
 import { html, png } from '../support/sample-files.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
 
@@ -59,14 +60,14 @@ describe('a public file', () => {
   it('is not found any more when it is taken back or thrown away, and locked away it is locked', async () => {
     const given = () => givenFile(server, owner, 'taken back', { name: 'taken.txt', visibility: 'public' });
     const back = await given();
-    changeData(server, `update files set visibility = 'private' where id = ?`, back.id);
+    await call(server, 'PATCH', `/v1/files/${back.id}`, { token: owner, body: { visibility: 'private' } });
     const answer = await fetchBytes(server, back.url);
     assert.deepEqual([answer.kind, answer.headers.get('cache-control')], ['not-found', 'no-store']);
     const trashed = await given();
-    changeData(server, `update files set state = 'trashed', trashedAt = 1 where id = ?`, trashed.id);
+    await call(server, 'DELETE', `/v1/files/${trashed.id}`, { token: owner });
     assert.equal((await fetchBytes(server, trashed.url)).kind, 'not-found');
     const locked = await given();
-    lockAway(server, locked.id);
+    await lockAway(server, owner, locked.id);
     assert.equal((await fetchBytes(server, locked.url)).kind, 'locked');
     assert.equal((await fetchBytes(server, '/p/file_01k8t3w0e5f6g7h8j9kamn0pqr/x')).kind, 'not-found');
   });

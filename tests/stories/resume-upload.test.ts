@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { after, before, describe, it, test } from 'node:test';
 import { Upload } from 'tus-js-client';
 import { call, eventually, givenOperator } from '../support/given.ts';
+import { sha256Of, sha256OnDisk } from '../support/kept-bytes.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
-import { idOf, metadataOf, resumablePath, sha256Of, sha256OnDisk, type TusClient, textOf, tusClient } from '../support/tus.ts';
+import { idOf, metadataOf, resumablePath, type TusClient, textOf, tusClient } from '../support/tus.ts';
 
 const mebi = 2 ** 20;
 
@@ -53,7 +54,7 @@ describe('an upload that is cut off goes on where it stopped', () => {
     assert.equal(await upload(bytes, { uploadUrl: url }), url);
     const file = await fileOf(url);
     assert.deepEqual([file.state, file.size, file.sha256, file.title], ['stored', bytes.length, sha256Of(bytes), 'A long text']);
-    assert.equal(await sha256OnDisk(server, file.id), sha256Of(bytes));
+    assert.equal(sha256OnDisk(server, file.id), sha256Of(bytes));
   });
 
   it('several parts at a time, put together', async () => {
@@ -61,7 +62,7 @@ describe('an upload that is cut off goes on where it stopped', () => {
     const url = await upload(bytes, { parallelUploads: 3, chunkSize: Number.POSITIVE_INFINITY });
     const file = await fileOf(url);
     assert.deepEqual([file.state, file.sha256, file.name], ['stored', sha256Of(bytes), 'long.txt']);
-    assert.equal(await sha256OnDisk(server, file.id), sha256Of(bytes));
+    assert.equal(sha256OnDisk(server, file.id), sha256Of(bytes));
   });
 
   it('a length that is known only in the end, and the first bytes with the creation', async () => {
@@ -121,7 +122,7 @@ describe('an upload that is cut off goes on where it stopped', () => {
       statuses.slice(1).every((status) => status === 423 || status === 409),
       statuses.join(),
     );
-    assert.equal(await sha256OnDisk(server, idOf(path)), sha256Of(bytes));
+    assert.equal(sha256OnDisk(server, idOf(path)), sha256Of(bytes));
 
     const slow = await tus.begin({ 'upload-length': String(bytes.length) });
     const sending = await openPatch(slow, 0, bytes.subarray(0, mebi), bytes.length);
@@ -153,7 +154,7 @@ describe('an upload that is cut off goes on where it stopped', () => {
     );
     assert.ok(back.headers.get('content-location'));
     silent.destroy();
-    assert.equal(await sha256OnDisk(server, idOf(path)), sha256Of(bytes));
+    assert.equal(sha256OnDisk(server, idOf(path)), sha256Of(bytes));
   });
 
   it('into a folder that is locked meanwhile waits until it is unlocked', async () => {

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { readData } from '../support/data-file.ts';
+import { upload, uploadForm } from '../support/file-calls.ts';
 import { call, eventually, givenOperator, givenService } from '../support/given.ts';
-import { keptBytes, sha256Of } from '../support/kept-bytes.ts';
+import { assertKept, assertNothingLeft, keptBytes, sha256Of } from '../support/kept-bytes.ts';
 import * as sample from '../support/sample-files.ts';
 import { smallDisks } from '../support/small-disk.ts';
 import { operator, startServer, type TestServer } from '../support/start-server.ts';
-import { assertKept, assertNothingLeft, upload, uploadForm } from '../support/uploads.ts';
 
 const run = promisify(execFile);
 

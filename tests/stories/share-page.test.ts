@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { call, givenOperator, type Json } from '../support/given.ts';
+import { type GivenFields, givenFile } from '../support/given-files.ts';
 import { noteRefusal } from '../support/refusals-seen.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
 
@@ -18,12 +19,8 @@ describe('the page of a share', () => {
   });
   after(() => server.stop());
 
-  const upload = async (name: string, text: string, query = ''): Promise<string> => {
-    const headers = { 'content-type': 'text/plain' };
-    const answer = await call(server, 'POST', `/v1/files?name=${encodeURIComponent(name)}${query}`, { token, body: text, headers });
-    assert.equal(answer.status, 201, answer.text);
-    return answer.body.id;
-  };
+  const upload = async (name: string, text: string, fields: GivenFields = {}): Promise<string> =>
+    (await givenFile(server, token, text, { name, ...fields })).id;
   const share = async (wanted: Json): Promise<string> => {
     const { status, body, text } = await call(server, 'POST', '/v1/shares', { token, body: wanted });
     assert.equal(status, 201, text);
@@ -44,8 +41,8 @@ describe('the page of a share', () => {
 
   it('shows the files with their sizes, and each is fetched by a link', async () => {
     const made = await call(server, 'POST', '/v1/folders', { token, body: { name: 'trip' } });
-    const first = await upload('a <b>"day" & night.txt', 'x'.repeat(1_500), `&folderId=${made.body.id}`);
-    await upload('b.txt', 'second', `&folderId=${made.body.id}`);
+    const first = await upload('a <b>"day" & night.txt', 'x'.repeat(1_500), { folderId: made.body.id });
+    await upload('b.txt', 'second', { folderId: made.body.id });
     const url = await share({ folderId: made.body.id });
     const { status, headers, text } = await look(url);
     assert.equal(status, 200);

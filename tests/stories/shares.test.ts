@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { call, eventually, givenOperator, givenTarget, type Json } from '../support/given.ts';
+import { type GivenFields, givenFile, givenFolder } from '../support/given-files.ts';
 import { password as accountPassword, givenPerson, type Person } from '../support/given-people.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
@@ -25,17 +26,9 @@ describe('shares', () => {
 
   const ask = (method: string, path: string, body?: unknown, { token } = ann, headers: Record<string, string> = {}) =>
     call(server, method, path, { token, headers, ...(body === undefined ? {} : { body }) });
-  const upload = async (name: string, text = `of ${name}`, query = '', { token } = ann): Promise<string> => {
-    const headers = { 'content-type': 'text/plain' };
-    const answer = await call(server, 'POST', `/v1/files?name=${encodeURIComponent(name)}${query}`, { token, body: text, headers });
-    assert.equal(answer.status, 201, answer.text);
-    return answer.body.id;
-  };
-  const makeFolder = async (name: string, parentId?: string): Promise<string> => {
-    const { status, body, text } = await ask('POST', '/v1/folders', { name, ...(parentId === undefined ? {} : { parentId }) });
-    assert.equal(status, 201, text);
-    return body.id;
-  };
+  const upload = async (name: string, text = `of ${name}`, fields: GivenFields = {}, { token } = ann): Promise<string> =>
+    (await givenFile(server, token, text, { name, ...fields })).id;
+  const makeFolder = (name: string, parentId?: string) => givenFolder(server, ann.token, name, parentId);
   const share = async (wanted: Json, by = ann): Promise<{ id: string; token: string; url: string; body: Json }> => {
     const { status, body, text } = await ask('POST', '/v1/shares', wanted, by);
     assert.equal(status, 201, text);
@@ -96,7 +89,7 @@ describe('shares', () => {
     assert.deepEqual(await wrong({ fileId }, bob), [404, '/problems/not-found']);
     assert.deepEqual(await wrong({ folderId }, bob), [404, '/problems/not-found']);
     assert.deepEqual(await wrong({ fileId }, { ...ann, token: admin }), [403, '/problems/not-allowed'], 'an admin sees the row only');
-    const open = await upload('open.txt', 'for all', '&visibility=tenant');
+    const open = await upload('open.txt', 'for all', { visibility: 'tenant' });
     assert.deepEqual(await wrong({ fileId: open }, bob), [403, '/problems/not-allowed'], 'what others may see they may not give away');
     await ask('DELETE', `/v1/files/${fileId}`);
     assert.deepEqual(await wrong({ fileId }), [409, '/problems/conflict']);
@@ -104,7 +97,7 @@ describe('shares', () => {
 
   it('are listed without their address, and shown to nobody else', async () => {
     const carl = await givenPerson(server, admin);
-    const fileId = await upload('listed.txt', 'x', '', carl);
+    const fileId = await upload('listed.txt', 'x', {}, carl);
     const first = await share({ fileId, password: secret }, carl);
     const second = await share({ fileId, maxDownloads: 3, expiresAt: '2099-01-01T00:00:00+01:00' }, carl);
     const page = await ask('GET', '/v1/shares?limit=1', undefined, carl);
@@ -179,8 +172,8 @@ describe('shares', () => {
     const below = await makeFolder('below', top);
     const { token } = await share({ folderId: top });
     assert.deepEqual((await open(token)).body.items, []);
-    const [b, a] = [await upload('b.txt', 'bb', `&folderId=${below}`), await upload('a.txt', 'a', `&folderId=${top}`)];
-    const elsewhere = await upload('elsewhere.txt', 'c', `&folderId=${outside}`);
+    const [b, a] = [await upload('b.txt', 'bb', { folderId: below }), await upload('a.txt', 'a', { folderId: top })];
+    const elsewhere = await upload('elsewhere.txt', 'c', { folderId: outside });
     const { items, shareToken } = (await open(token)).body;
     assert.deepEqual(
       items.map(({ id }: Json) => id),
@@ -195,7 +188,7 @@ describe('shares', () => {
   it('are hidden by a lock, whenever it came', async () => {
     const top = await makeFolder('vault');
     const inner = await makeFolder('inner', top);
-    const [seen, hidden] = [await upload('seen.txt', 's', `&folderId=${top}`), await upload('hidden.txt', 'h', `&folderId=${inner}`)];
+    const [seen, hidden] = [await upload('seen.txt', 's', { folderId: top }), await upload('hidden.txt', 'h', { folderId: inner })];
     const [ofTop, ofFile, closed] = [
       await share({ folderId: top }),
       await share({ fileId: hidden }),
@@ -310,7 +303,7 @@ describe('shares', () => {
 
   it('go with the account', async () => {
     const dora = await givenPerson(server, admin);
-    const { token } = await share({ fileId: await upload('dora.txt', 'd', '', dora) }, dora);
+    const { token } = await share({ fileId: await upload('dora.txt', 'd', {}, dora) }, dora);
     assert.equal((await ask('DELETE', '/v1/me', { password: accountPassword }, dora)).status, 204);
     await eventually(
       () => open(token),

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fetchBytes } from '../support/file-calls.ts';
 import { call, givenOperator, givenService, type Json } from '../support/given.ts';
-import { changeData, fetchBytes, givenFile, lockAway } from '../support/given-files.ts';
+import { givenFile, lockAway } from '../support/given-files.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
 
 describe('a signed link', () => {
@@ -109,12 +110,12 @@ describe('a signed link', () => {
   it('does not outlive the file, and opens no locked folder', async () => {
     const file = await givenFile(server, owner, 'put away');
     const link = await givenLink(file);
-    lockAway(server, file.id);
+    await lockAway(server, owner, file.id);
     assert.equal((await fetchBytes(server, link)).kind, 'locked');
     assert.equal((await makeLink(file)).status, 423);
     const gone = await givenFile(server, owner, 'thrown away');
     const dead = await givenLink(gone);
-    changeData(server, `update files set state = 'trashed', trashedAt = 1 where id = ?`, gone.id);
+    await call(server, 'DELETE', `/v1/files/${gone.id}`, { token: owner });
     assert.equal((await fetchBytes(server, dead)).kind, 'not-found');
     assert.equal((await makeLink(gone)).status, 404);
   });

@@ -3,8 +3,9 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import sharp from 'sharp';
+import { fetchBytes } from '../support/file-calls.ts';
 import { call, givenOperator, givenService, type Json } from '../support/given.ts';
-import { fetchBytes, givenFile, lockAway } from '../support/given-files.ts';
+import { givenFile, lockAway } from '../support/given-files.ts';
 import { brokenPng, exifJpeg, imageBomb, png, zip } from '../support/sample-files.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
 
@@ -93,7 +94,7 @@ describe('thumbnails', () => {
     assert.equal((await fetchBytes(server, `/v1/files/${file.id}/thumbnail`, { token })).kind, 'not-found');
     const other = await givenFile(server, token, png(), {}, 'image/png');
     assert.equal((await thumbnailOf(other)).kind, 'not-allowed');
-    lockAway(server, file.id);
+    await lockAway(server, owner, file.id);
     assert.equal((await thumbnailOf(file)).kind, 'locked');
   });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { sizesOnDisk } from './kept-bytes.ts';
 
 type Row = Record<string, unknown>;
 
@@ -15,25 +15,15 @@ export const readData = <T>(dataFolder: string, look: (rows: (sql: string) => Ro
   }
 };
 
-/** Writes past the server, also while it runs: for what no request brings about. */
-export const changeData = (dataFolder: string, statements: string): void => {
+/** Writes past the server, also while it runs: for what no request brings about. Several statements take no values. */
+export const changeData = (dataFolder: string, sql: string, ...values: (string | number | null)[]): void => {
   const file = new DatabaseSync(join(dataFolder, 'entrepot.db'), { timeout: 10_000 });
   try {
-    file.exec(statements);
+    if (values.length === 0) file.exec(sql);
+    else file.prepare(sql).run(...values);
   } finally {
     file.close();
   }
-};
-
-/** The whole blobs in the data folder, by their keys, with their sizes. */
-export const bytesOnDisk = async (dataFolder: string): Promise<ReadonlyMap<string, number>> => {
-  const found = await readdir(join(dataFolder, 'blobs', 'kept'), { recursive: true, withFileTypes: true });
-  const sizes = new Map<string, number>();
-  for (const entry of found.filter((one) => one.isFile())) {
-    const { size } = await stat(join(entry.parentPath, entry.name)).catch(() => ({ size: undefined })); // it goes just now
-    if (size !== undefined) sizes.set(entry.name, size);
-  }
-  return sizes;
 };
 
 /** What must hold in the data whenever no transaction is open, whatever happened to the server before: each finds rows that break it. */
@@ -126,9 +116,9 @@ export const assertSound = (dataFolder: string): void =>
   });
 
 /** Fails where bytes that a row promises are not there, or are not as many. */
-export const assertBytesThere = async (dataFolder: string): Promise<void> => {
+export const assertBytesThere = (dataFolder: string): void => {
   const rows = readData(dataFolder, (find) => find(`select id, size, state from files where state in ('checking', 'stored', 'trashed')`));
-  const bytes = await bytesOnDisk(dataFolder);
+  const bytes = sizesOnDisk(dataFolder);
   assert.deepEqual(
     rows.filter(({ id, size }) => bytes.get(String(id)) !== size),
     [],
@@ -137,8 +127,8 @@ export const assertBytesThere = async (dataFolder: string): Promise<void> => {
 };
 
 /** Whole blobs that neither a file nor an order to remove them stands for. */
-export const litterIn = async (dataFolder: string): Promise<string[]> => {
+export const litterIn = (dataFolder: string): string[] => {
   const known = readData(dataFolder, (find) => find('select id from files union select blobKey from blobRemovals'));
   const keys = new Set(known.map(({ id }) => String(id)));
-  return [...(await bytesOnDisk(dataFolder)).keys()].filter((key) => !keys.has(key) && !keys.has(key.split('-')[0] ?? ''));
+  return [...sizesOnDisk(dataFolder).keys()].filter((key) => !keys.has(key) && !keys.has(key.split('-')[0] ?? ''));
 };

@@ -1,84 +1,91 @@
-import assert from 'node:assert/strict';
 import type { Answer, Json } from './given.ts';
 import { noteRefusal } from './refusals-seen.ts';
 import type { TestServer } from './start-server.ts';
 
-type Server = Pick<TestServer, 'url'>;
+// Requests with bytes in them, and for bytes: what `call` cannot do, which speaks JSON.
 
-export interface SendOptions {
+type Server = Pick<TestServer, 'url'>;
+type Bytes = Uint8Array | string | ReadableStream<Uint8Array>;
+
+interface SendOptions {
   readonly token?: string | undefined;
-  readonly type?: string;
+  /** Fields, for the query. */
+  readonly query?: Readonly<Record<string, string>> | URLSearchParams;
+  readonly type?: string | undefined;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-const answerOf = async (method: string, path: string, response: Response): Promise<Answer> => {
-  const text = await response.text();
-  noteRefusal(method, path, response.status, text);
-  let body: Json;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    body = undefined;
-  }
-  return { status: response.status, text, headers: response.headers, body };
-};
+const headersOf = ({ token, type, headers }: SendOptions): Record<string, string> => ({
+  ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  ...(type === undefined ? {} : { 'content-type': type }),
+  ...headers,
+});
 
-const authorized = (token: string | undefined): Record<string, string> => (token === undefined ? {} : { authorization: `Bearer ${token}` });
-
-/** Sends bytes as they are. */
-export const sendBytesTo = async (
+const send = async (
   { url }: Server,
   method: string,
   path: string,
-  bytes: Uint8Array,
-  { token, type, headers = {} }: SendOptions = {},
+  body: string | Uint8Array<ArrayBuffer> | FormData | ReadableStream<Uint8Array>,
+  options: SendOptions,
 ): Promise<Answer> => {
-  const response = await fetch(`${url}${path}`, {
-    method,
-    body: new Uint8Array(bytes),
-    headers: { ...authorized(token), ...(type === undefined ? {} : { 'content-type': type }), ...headers },
+  const query = new URLSearchParams(options.query).toString();
+  const response = await fetch(`${url}${path}${query === '' ? '' : `?${query}`}`, {
+    ...{ method, headers: headersOf(options), body },
+    ...(body instanceof ReadableStream ? { duplex: 'half' as const } : {}),
   });
-  return await answerOf(method, path, response);
+  const text = await response.text();
+  noteRefusal(method, path, response.status, text);
+  let parsed: Json;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    parsed = undefined;
+  }
+  return { status: response.status, text, headers: response.headers, body: parsed };
 };
 
-/** Uploads a file by a form, as a browser does; a list is a field that is repeated. */
-export const sendForm = async (
-  { url }: Server,
+/** Sends bytes as they are, a stream without a length. */
+export const sendBytes = (server: Server, method: string, path: string, bytes: Bytes, options: SendOptions = {}): Promise<Answer> =>
+  send(server, method, path, bytes instanceof Uint8Array ? new Uint8Array(bytes) : bytes, options);
+
+/** Uploads bytes as the body of a request, with what is to be known of them in the query. */
+export const upload = (server: Server, bytes: Bytes, options: SendOptions = {}): Promise<Answer> =>
+  sendBytes(server, 'POST', '/v1/files', bytes, options);
+
+/** Uploads a form as a browser does. */
+export const uploadForm = (server: Server, form: FormData, options: SendOptions = {}): Promise<Answer> =>
+  send(server, 'POST', '/v1/files', form, options);
+
+/** A form with a file behind those fields; a list is a field that is repeated. */
+export const formOf = (
   fields: Readonly<Record<string, string | readonly string[]>>,
   file: { readonly name: string; readonly type?: string; readonly bytes: Uint8Array },
-  { token, headers = {} }: SendOptions = {},
-): Promise<Answer> => {
+): FormData => {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) for (const one of [value].flat()) form.append(name, one);
   form.append('file', new Blob([new Uint8Array(file.bytes)], { type: file.type ?? '' }), file.name);
-  const response = await fetch(`${url}/v1/files`, { method: 'POST', body: form, headers: { ...authorized(token), ...headers } });
-  return await answerOf('POST', '/v1/files', response);
+  return form;
 };
 
-/** A file that is there: its bytes under that name and with those fields. */
-export const givenFile = async (
-  server: Server,
-  token: string,
-  bytes: Uint8Array,
-  fields: Readonly<Record<string, string>>,
-  options: SendOptions = {},
-): Promise<Json> => {
-  const answer = await sendBytesTo(server, 'POST', `/v1/files?${new URLSearchParams(fields)}`, bytes, { token, ...options });
-  assert.equal(answer.status, 201, answer.text);
-  return answer.body;
-};
+/** What came back for a request of bytes. */
+export interface Fetched {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly bytes: Buffer;
+  /** The kind of the refusal; undefined where it was none. */
+  readonly kind: string | undefined;
+}
 
-/** Asks for bytes. `path` may be a whole address. */
+/** Fetches bytes; `at` is a path or a whole address. */
 export const fetchBytes = async (
   { url }: Server,
-  path: string,
-  { token, headers = {} }: SendOptions = {},
-): Promise<{ status: number; headers: Headers; bytes: Buffer }> => {
-  const response = await fetch(path.startsWith('http') ? path : `${url}${path}`, {
-    headers: { ...authorized(token), ...headers },
-    redirect: 'manual',
-  });
-  const bytes = Buffer.from(await response.arrayBuffer());
-  if (response.status >= 400) noteRefusal('GET', new URL(path, url).pathname, response.status, bytes.toString());
-  return { status: response.status, headers: response.headers, bytes };
+  at: string,
+  { method = 'GET', ...options }: Pick<SendOptions, 'token' | 'headers'> & { readonly method?: string } = {},
+): Promise<Fetched> => {
+  const address = new URL(at, url);
+  const answer = await fetch(address, { method, headers: headersOf(options), redirect: 'manual' });
+  const bytes = Buffer.from(await answer.arrayBuffer());
+  const text = answer.status < 400 ? '' : bytes.toString();
+  noteRefusal(method, address.pathname, answer.status, text);
+  return { status: answer.status, headers: answer.headers, bytes, kind: /"type":"\/problems\/([\w-]+)"/.exec(text)?.[1] };
 };

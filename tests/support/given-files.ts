@@ -1,72 +1,53 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import type { Json } from './given.ts';
-import { noteRefusal } from './refusals-seen.ts';
+import { upload } from './file-calls.ts';
+import { call, type Json } from './given.ts';
 import type { TestServer } from './start-server.ts';
 
-/** Uploads bytes as the body of a request, with the fields in the query. Resolves with the file. */
+type Server = Pick<TestServer, 'url'>;
+
+/** What is said of a file; a list is a field that is repeated. */
+export type GivenFields = Readonly<Record<string, string | readonly string[]>>;
+
+/** A file that is there. Text is declared as such, bytes as nothing unless `type` says what they are. */
 export const givenFile = async (
-  { url }: Pick<TestServer, 'url'>,
+  server: Server,
   token: string,
-  bytes: Buffer | string,
-  fields: Readonly<Record<string, string>> = {},
-  type = 'text/plain',
+  bytes: Uint8Array | string,
+  fields: GivenFields = {},
+  type = typeof bytes === 'string' ? 'text/plain' : undefined,
 ): Promise<Json> => {
-  const answer = await fetch(`${url}/v1/files?${new URLSearchParams({ name: 'note.txt', ...fields })}`, {
-    method: 'POST',
-    headers: { 'content-type': type, authorization: `Bearer ${token}` },
-    body: typeof bytes === 'string' ? bytes : new Uint8Array(bytes),
-  });
-  const text = await answer.text();
-  assert.equal(answer.status, 201, text);
-  return JSON.parse(text);
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries({ name: 'note.txt', ...fields })) for (const one of [value].flat()) query.append(name, one);
+  const answer = await upload(server, bytes, { token, query, type });
+  assert.equal(answer.status, 201, answer.text);
+  return answer.body;
 };
 
-/** What came back for a request of bytes. */
-export interface Fetched {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly bytes: Buffer;
-  /** The kind of the refusal; undefined where it was none. */
-  readonly kind: string | undefined;
-}
+/** A file of which only matters what is said of it. */
+export const givenNote = (server: Server, token: string, fields: GivenFields, text = 'some text'): Promise<Json> =>
+  givenFile(server, token, text, fields);
 
-/** Fetches bytes; `at` is a path or a whole address. */
-export const fetchBytes = async (
-  { url }: Pick<TestServer, 'url'>,
-  at: string,
-  { token, method = 'GET', headers = {} }: { token?: string; method?: string; headers?: Readonly<Record<string, string>> } = {},
-): Promise<Fetched> => {
-  const address = new URL(at, url);
-  const answer = await fetch(address, {
-    method,
-    headers: { ...headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
-  });
-  const bytes = Buffer.from(await answer.arrayBuffer());
-  const text = answer.status < 400 ? '' : bytes.toString();
-  noteRefusal(method, address.pathname, answer.status, text);
-  return { status: answer.status, headers: answer.headers, bytes, kind: /"type":"\/problems\/([\w-]+)"/.exec(text)?.[1] };
+/** A folder, at the top level or in another one. Resolves with its id. */
+export const givenFolder = async (server: Server, token: string, name: string, parentId?: string): Promise<string> => {
+  const body = { name, ...(parentId === undefined ? {} : { parentId }) };
+  const answer = await call(server, 'POST', '/v1/folders', { token, body });
+  assert.equal(answer.status, 201, answer.text);
+  return answer.body.id;
 };
 
-/** Changes what the server has written, while it runs. */
-export const changeData = ({ dataFolder }: Pick<TestServer, 'dataFolder'>, sql: string, ...values: (string | number | null)[]): void => {
-  const data = new DatabaseSync(join(dataFolder, 'entrepot.db'), { timeout: 5_000 });
-  try {
-    data.prepare(sql).run(...values);
-  } finally {
-    data.close();
-  }
+/** Puts a file of theirs into a folder and locks that. Resolves with the folder's id. */
+export const lockAway = async (server: Server, token: string, fileId: string): Promise<string> => {
+  const folderId = await givenFolder(server, token, 'safe');
+  const moved = await call(server, 'PATCH', `/v1/files/${fileId}`, { token, body: { folderId } });
+  assert.equal(moved.status, 200, moved.text);
+  const locked = await call(server, 'PUT', `/v1/folders/${folderId}/lock`, { token, body: { password: 'open sesame' } });
+  assert.equal(locked.status, 204, locked.text);
+  return folderId;
 };
 
-/** Puts a file into a folder of its owner that is locked. */
-export const lockAway = (server: Pick<TestServer, 'dataFolder'>, fileId: string): void => {
-  const folderId = `fold_${fileId.slice('file_'.length)}`;
-  changeData(
-    server,
-    `insert into folders (id, tenantId, ownerId, parentId, name, nameKey, lockHash, createdAt, updatedAt)
-      select ?, tenantId, ownerId, null, 'safe', 'safe', 'x', 0, 0 from files where id = ?`,
-    ...[folderId, fileId],
-  );
-  changeData(server, 'update files set folderId = ? where id = ?', folderId, fileId);
+/** The names on one page of files. */
+export const namesOf = async (server: Server, token: string, query: string): Promise<string[]> => {
+  const answer = await call(server, 'GET', `/v1/files?${query}`, { token });
+  assert.equal(answer.status, 200, answer.text);
+  return answer.body.items.map(({ name }: Json) => name);
 };

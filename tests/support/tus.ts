@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { glob, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type Answer, call } from './given.ts';
 import { noteRefusal } from './refusals-seen.ts';
 import type { TestServer } from './start-server.ts';
@@ -64,12 +62,4 @@ export const textOf = (bytes: number): Buffer => {
     length += line.length;
   }
   return Buffer.from(lines.join('')).subarray(0, bytes);
-};
-
-export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-
-/** The digest of the bytes that the server keeps on its disk for a file. */
-export const sha256OnDisk = async ({ dataFolder }: Pick<TestServer, 'dataFolder'>, id: string): Promise<string> => {
-  for await (const path of glob(join(dataFolder, 'blobs', 'kept', '*', id))) return sha256Of(await readFile(path));
-  assert.fail(`there are no bytes of ${id}`);
 };
