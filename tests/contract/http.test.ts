@@ -29,7 +29,7 @@ const hookKey = 'the-key-of-the-store';
 /** A page for people, which says in words what is not there. */
 const sharePage = '/s/';
 /** Whether there is anything at a signed address is told only to who has the signature. */
-const signed = new Set(['PUT /v1/files/direct/{id}']);
+const signed = new Set(['PUT /v1/files/direct/{id}', 'GET /l/{fileId}/{name}']);
 
 describe('the conventions of HTTP, on every route', () => {
   let server: TestServer;
