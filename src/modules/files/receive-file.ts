@@ -4,6 +4,7 @@ import { type Database, WriteRefused } from '../../database/database.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import type { Ids } from '../../foundation/ids.ts';
 import type { Log } from '../../foundation/log.ts';
+import { releaseChunk } from '../../foundation/own-chunks.ts';
 import { Problem } from '../../foundation/problem.ts';
 import type { Scanner } from '../../scan/scanner.ts';
 import type { Events } from '../events/events.ts';
@@ -38,7 +39,7 @@ export interface Sender {
 }
 
 export interface IncomingBytes {
-  /** Short ones as they are, others as they come. */
+  /** Short ones as they are (given away: their memory is given back when they are kept), others as they come. */
   readonly body: Readable | Buffer;
   readonly declaredType?: string | undefined;
   /** There will be as many at least: what is too much by that is refused before any of them is read. */
@@ -140,7 +141,9 @@ export const createReceiving = (needs: ReceivingNeeds): Receiving => {
 
   const putWhole = async (id: string, bytes: Buffer, declared: string | undefined) => {
     const type = await typeOfWhole(bytes, declared);
-    return { type, ...(await blobs.put(id, bytes)) };
+    const put = await blobs.put(id, bytes);
+    releaseChunk(bytes);
+    return { type, ...put };
   };
 
   const putStream = async (id: string, body: Readable, declared: string | undefined, roomBytes: number) => {
