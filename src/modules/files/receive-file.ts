@@ -4,6 +4,7 @@ import { type Database, WriteRefused } from '../../database/database.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import type { Ids } from '../../foundation/ids.ts';
 import type { Log } from '../../foundation/log.ts';
+import { hasOwnChunks, releaseChunk } from '../../foundation/own-chunks.ts';
 import { Problem } from '../../foundation/problem.ts';
 import type { Scanner } from '../../scan/scanner.ts';
 import type { Events } from '../events/events.ts';
@@ -38,7 +39,7 @@ export interface Sender {
 }
 
 export interface IncomingBytes {
-  /** Short ones as they are, others as they come. */
+  /** Short ones as they are (given away: their memory is given back when they are kept), others as they come. */
   readonly body: Readable | Buffer;
   readonly declaredType?: string | undefined;
   /** There will be as many at least: what is too much by that is refused before any of them is read. */
@@ -138,9 +139,12 @@ export const createReceiving = (needs: ReceivingNeeds): Receiving => {
     return type;
   };
 
-  const putWhole = async (id: string, bytes: Buffer, declared: string | undefined) => {
+  /** `isOurs`: nobody else looks at the bytes any more. */
+  const putWhole = async (id: string, bytes: Buffer, declared: string | undefined, isOurs: boolean) => {
     const type = await typeOfWhole(bytes, declared);
-    return { type, ...(await blobs.put(id, bytes)) };
+    const put = await blobs.put(id, bytes);
+    if (isOurs) releaseChunk(bytes);
+    return { type, ...put };
   };
 
   const putStream = async (id: string, body: Readable, declared: string | undefined, roomBytes: number) => {
@@ -152,7 +156,7 @@ export const createReceiving = (needs: ReceivingNeeds): Receiving => {
     };
     try {
       mindSize(head.length);
-      if (begun.isWhole) return await putWhole(id, head, declared);
+      if (begun.isWhole) return await putWhole(id, head, declared, hasOwnChunks(body));
       const type = await judgeType(head, { isWhole: false, declared });
       if (!isAllowed(type, allowedTypes)) throw notAllowed(type);
       const text = createTextCheck({ type, head, isWhole: false });
@@ -179,7 +183,7 @@ export const createReceiving = (needs: ReceivingNeeds): Receiving => {
     const roomBytes = await quota.roomFor(viewer, leastBytes);
     if (folderId !== undefined) await folderGate.open(viewer, folderId);
     const id = ids.next('file');
-    const { type, size, sha256 } = await (isShort ? putWhole(id, body, declaredType) : putStream(id, body, declaredType, roomBytes));
+    const { type, size, sha256 } = await (isShort ? putWhole(id, body, declaredType, true) : putStream(id, body, declaredType, roomBytes));
     const kept = { id, type, size, sha256 };
     try {
       if (expected !== undefined && expected !== sha256) throw new Problem('digest-mismatch', `The SHA-256 of the bytes is ${sha256}.`);
