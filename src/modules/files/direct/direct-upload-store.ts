@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Database } from '../../../database/database.ts';
 import { fileColumns } from '../file-store.ts';
-import type { ExpectedFile } from '../settle-store.ts';
+import type { ExpectedFile } from '../receiving/settle-store.ts';
 import { isUnderLock } from '../sight-store.ts';
 
 export type DirectUploadStore = ReturnType<typeof createDirectUploadStore>;
