@@ -46,6 +46,7 @@ export const beginReading = (body: Readable, wanted: number): Promise<Begun> =>
       reject(error);
     };
     const onClose = () => onError(goneBody());
+    if (body.destroyed) return onError(body.errored ?? goneBody());
     body.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
   });
 
@@ -85,6 +86,7 @@ const bytesOf =
         done(error);
       },
     });
+    bytes.on('error', () => undefined); // it may fail before anybody reads; whoever does is told then
     if (hasOwnChunks(body)) markOwnChunks(bytes);
     // Paused since the head was read: so nothing of it has come since, unless that it is gone.
     if (body.destroyed) bytes.destroy(body.errored ?? goneBody());
