@@ -46,6 +46,7 @@ export const beginReading = (body: Readable, wanted: number): Promise<Begun> =>
       reject(error);
     };
     const onClose = () => onError(goneBody());
+    if (body.destroyed) return onError(body.errored ?? goneBody());
     body.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
   });
 
@@ -85,8 +86,7 @@ const bytesOf =
         done(error);
       },
     });
-    // Whoever stores them may still be opening its file when the client leaves: nobody listens then, and it is told when it reads.
-    bytes.on('error', () => undefined);
+    bytes.on('error', () => undefined); // it may fail before anybody reads; whoever does is told then
     if (hasOwnChunks(body)) markOwnChunks(bytes);
     // Paused since the head was read: so nothing of it has come since, unless that it is gone.
     if (body.destroyed) bytes.destroy(body.errored ?? goneBody());
