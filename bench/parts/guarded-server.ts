@@ -41,7 +41,7 @@ const app = createServer({
   clock,
   ids: createIds(clock.now),
   authenticate: createAuthenticate({ credentials: [ownTokens({ accessTokens, denials: createDenials(), clock })] }),
-  idempotency: { begin: async () => ({ state: 'new' }), finish: async () => {}, release: async () => {} },
+  idempotency: { begin: async () => ({ state: 'new' }), finish: async () => {}, release: async () => {}, isAnswered: async () => false },
   corsOrigins: [],
   trustedProxies: [],
   version: '0.0.0',

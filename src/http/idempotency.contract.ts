@@ -39,6 +39,16 @@ export const idempotencyContract = (name: string, open: (context: TestContext) =
     assert.deepEqual(await store.begin(claim), { state: 'done', status: 204 });
   });
 
+  test(`${name}: a key is answered from the end of its first request on`, async (context) => {
+    const store = await open(context);
+    assert.equal(await store.isAnswered(claim), false);
+    await store.begin(claim);
+    assert.equal(await store.isAnswered(claim), false);
+    await store.finish(claim, { status: 201 });
+    assert.equal(await store.isAnswered(claim), true);
+    assert.equal(await store.isAnswered({ ...claim, callerId: 'svc_2' }), false);
+  });
+
   test(`${name}: the same key of another caller is another key`, async (context) => {
     const store = await open(context);
     await store.begin(claim);

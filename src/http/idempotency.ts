@@ -36,18 +36,36 @@ export interface IdempotencyStore {
   finish(claim: IdempotencyClaim, answer: { readonly status: number; readonly body?: string }): Promise<void>;
   /** Frees the key: the request was refused and left nothing behind. */
   release(claim: IdempotencyClaim): Promise<void>;
+  /** Whether an answer is kept for the key, whatever it was sent with. */
+  isAnswered(key: Pick<IdempotencyClaim, 'callerId' | 'key'>): Promise<boolean>;
+}
+
+/** The key of a request whose body is a stream: which request it is, is known only when all of it has come. */
+export interface StreamKey {
+  /** It came before and was answered: then nothing of the body is to be kept, it is only to be compared. */
+  readonly isAnswered: boolean;
+  /**
+   * To be told a digest of all that the request sent, before anything is made. Resolves with whether the request has its answer by that:
+   * the one of the first. Throws `key-reused` where the first was another request, `in-progress` where it is not answered yet.
+   */
+  settle(digest: string): Promise<boolean>;
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Takes `Idempotency-Key`. For routes that create something from a JSON body; with a streamed body the key is left unused. */
-    isIdempotent?: boolean;
+    /**
+     * Takes `Idempotency-Key`. For routes that create something from a JSON body; with a streamed body the key is left unused, unless it says
+     * `when-read`: then the handler settles `request.streamKey`.
+     */
+    isIdempotent?: boolean | 'when-read';
     /** The answer shows a secret, so it is never stored: a second use of the key is 409 with the `id` of what was created. */
     showsSecret?: boolean | ((answer: string) => boolean);
   }
   interface FastifyRequest {
     /** The claim that this request holds until it is answered. */
     idempotencyClaim: IdempotencyClaim | undefined;
+    /** On routes that are `isIdempotent: 'when-read'`, of requests with a key. */
+    streamKey: StreamKey | undefined;
   }
 }
 
@@ -60,19 +78,22 @@ const bodyHeaders = ({ headers }: FastifyRequest): string =>
     .sort()
     .join('\n');
 
-const claimOf = (request: FastifyRequest): IdempotencyClaim | undefined => {
+const keyOf = (request: FastifyRequest): Pick<IdempotencyClaim, 'callerId' | 'key'> => {
   const key = request.headers['idempotency-key'];
-  // A stream is not known before it is taken, so two of them could not be told apart.
-  if (key === undefined || request.body instanceof Readable) return undefined;
   if (typeof key !== 'string' || !keyPattern.test(key)) {
     throw new Problem('bad-request', 'The Idempotency-Key is not usable.', {
       errors: [{ in: 'header', at: '/idempotency-key', why: 'must have 1 to 255 printable ASCII characters' }],
     });
   }
+  // Who has no session is known by the address alone.
+  return { callerId: request.caller?.id ?? `address:${addressOf(request)}`, key };
+};
+
+const claimOf = (request: FastifyRequest): IdempotencyClaim | undefined => {
+  // A stream is not known before it is taken, so two of them could not be told apart.
+  if (request.body instanceof Readable) return undefined;
   return {
-    // Who has no session is known by the address alone.
-    callerId: request.caller?.id ?? `address:${addressOf(request)}`,
-    key,
+    ...keyOf(request),
     digest: hashOf(`${request.method} ${request.url}\n${bodyHeaders(request)}\n${request.rawBody ?? ''}`),
   };
 };
@@ -91,10 +112,12 @@ export const idempotencyHooks = ({
   store,
   log,
   showsSecret,
+  isWhenRead = false,
 }: {
   store: IdempotencyStore;
   log: Log;
   showsSecret: (answer: string) => boolean;
+  isWhenRead?: boolean;
 }) => {
   const answerAgain = (reply: FastifyReply, { status, body }: { status: number; body?: string }): FastifyReply => {
     if (status === secretStatus) {
@@ -109,9 +132,11 @@ export const idempotencyHooks = ({
     return showsSecret(payload) ? { status: secretStatus, body: onlyId(payload) } : { status, body: payload };
   };
 
-  /** Resolves with whether the request has its answer already. */
-  const hold = async (request: FastifyRequest, reply: FastifyReply): Promise<boolean> => {
-    const claim = claimOf(request);
+  const inProgress = () =>
+    new Problem('in-progress', 'The first request with this Idempotency-Key is not answered yet.', { retryAfterMs: 1000 });
+
+  /** Resolves with whether the request has its answer by that. */
+  const hold = async (request: FastifyRequest, reply: FastifyReply, claim = claimOf(request)): Promise<boolean> => {
     if (claim === undefined) return false;
     const found = await store.begin(claim);
     switch (found.state) {
@@ -119,7 +144,7 @@ export const idempotencyHooks = ({
         request.idempotencyClaim = claim;
         return false;
       case 'running':
-        throw new Problem('in-progress', 'The first request with this Idempotency-Key is not answered yet.', { retryAfterMs: 1000 });
+        throw inProgress();
       case 'other-request':
         throw new Problem('key-reused', 'This Idempotency-Key came with another request before.');
       case 'done':
@@ -130,10 +155,31 @@ export const idempotencyHooks = ({
     }
   };
 
+  /** Keys of streams that come in just now, by this process; of two that come by two processes the store lets one through in the end. */
+  const coming = new Set<string>();
+
+  const holdStream = async (request: FastifyRequest, reply: FastifyReply): Promise<boolean> => {
+    const key = keyOf(request);
+    const name = JSON.stringify(key);
+    if (coming.has(name)) throw inProgress();
+    coming.add(name);
+    reply.raw.once('close', () => coming.delete(name));
+    const isAnswered = await store.isAnswered(key);
+    request.streamKey = {
+      isAnswered,
+      async settle(digest) {
+        if (await hold(request, reply, { ...key, digest: hashOf(`${request.method} ${request.url}\n${digest}`) })) return true;
+        if (isAnswered) throw inProgress(); // its time ended in between, and the bytes were not kept: the client sends them again
+        return false;
+      },
+    };
+    return false;
+  };
+
   // Most requests bring no key, and for them nothing is to be waited for.
   const preHandler = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => {
     if (request.headers['idempotency-key'] === undefined) return done();
-    hold(request, reply).then((isAnswered) => (isAnswered ? undefined : done()), done);
+    (isWhenRead ? holdStream : hold)(request, reply).then((isAnswered) => (isAnswered ? undefined : done()), done);
   };
 
   const keep = async (claim: IdempotencyClaim, request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> => {

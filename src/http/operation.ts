@@ -93,7 +93,7 @@ const ownKinds = ({ access, config, schema, method, url }: KnownRoute, parameter
   if (!isBesideEdge(url)) kinds.push('not-through-edge');
   if (takesBody(method, schema)) kinds.push('bad-body', 'timeout', 'too-large', 'unsupported-type');
   if (takesBody(method, schema) && mediaTypesTaken(method, schema).some((type) => type.endsWith('json'))) kinds.push('bad-json');
-  if (config.isIdempotent === true) kinds.push('bad-request', 'in-progress', 'key-reused');
+  if (config.isIdempotent) kinds.push('bad-request', 'in-progress', 'key-reused');
   if (config.showsSecret !== undefined) kinds.push('already-created');
   if (method === 'GET') kinds.push('uri-too-long');
   kinds.push('internal');
@@ -207,7 +207,7 @@ export const operationOf = (route: KnownRoute): Operation => {
     ...parametersOf(schema.querystring, 'query'),
     ...parametersOf(schema.headers, 'header'),
   ];
-  const parameters = [...described, ...undescribedParts(url, described), ...(config.isIdempotent === true ? [idempotencyKey] : [])];
+  const parameters = [...described, ...undescribedParts(url, described), ...(config.isIdempotent ? [idempotencyKey] : [])];
   const body = takesBody(method, schema)
     ? { requestBody: { required: schema.body !== undefined, content: contentOf(schema.body, mediaTypesTaken(method, schema)) } }
     : {};

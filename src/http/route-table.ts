@@ -103,8 +103,9 @@ export const watchRoutes = (
     route.config = config;
     completeSchemas(route);
     if (access !== 'public') route.onRequest = [guardFor(access, authenticate, config.fixedToken), ...listOf(route.onRequest)];
-    if (config.isIdempotent === true) {
-      const { preHandler, onSend } = idempotencyHooks({ store: idempotency, log, showsSecret: showsSecretOf(config) });
+    if (config.isIdempotent) {
+      const isWhenRead = config.isIdempotent === 'when-read';
+      const { preHandler, onSend } = idempotencyHooks({ store: idempotency, log, showsSecret: showsSecretOf(config), isWhenRead });
       route.preHandler = [preHandler, ...listOf(route.preHandler)];
       route.onSend = [...listOf(route.onSend), onSend];
     }

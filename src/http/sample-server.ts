@@ -80,6 +80,7 @@ export const createMemoryIdempotency = (): IdempotencyStore => {
     async release(claim) {
       kept.delete(nameOf(claim));
     },
+    isAnswered: async ({ callerId, key }) => kept.get(JSON.stringify([callerId, key]))?.finding.state === 'done',
   };
 };
 

@@ -140,6 +140,7 @@ export const createServer = (needs: ServerNeeds): App => {
   app.setSerializerCompiler(() => JSON.stringify);
   app.decorateRequest('caller', undefined);
   app.decorateRequest('idempotencyClaim', undefined);
+  app.decorateRequest('streamKey', undefined);
   addTraceContext(app);
   addJsonBodies(app, requestTimeLimitMs);
   addStreamBodies(app, requestTimeLimitMs);

@@ -11,54 +11,67 @@ const hands = 6;
 
 type State = 'none' | 'stored' | 'trashed' | 'gone';
 
-/** A file as its owner knows it: how it stood at the last answer, and what an act without an answer would have made of it. */
-interface KnownFile {
-  readonly id: string;
-  state: State;
-  maybe: State | undefined;
+/** What its owner knows of a file. */
+interface Known {
+  readonly state: State;
+  readonly name: string;
 }
 
-const text = 'a file that is trashed, restored and deleted '.repeat(200);
+/** A file as it was at the last answer, and as an act without an answer would have left it. */
+interface KnownFile {
+  readonly id: string;
+  now: Known;
+  maybe: Known | undefined;
+}
 
-/** Somebody who uploads, trashes, restores and deletes for good, until the server is gone. */
+const text = 'a file that is renamed, trashed, restored and deleted '.repeat(200);
+
+/** Somebody who uploads, renames, trashes, restores and deletes for good, until the server is gone. */
 const useFiles = async (server: TestServer, token: string, files: Map<string, KnownFile>, isOver: () => boolean): Promise<void> => {
   const headers = { 'content-type': 'text/plain' };
-  const act = async (file: KnownFile, becomes: State, method: string, path: string) => {
-    file.maybe = becomes;
-    const { status, text: answer } = await call(server, method, `/v1/files/${file.id}${path}`, { token });
+  const act = async (file: KnownFile, becomes: Partial<Known>, method: string, path = '', body?: object) => {
+    file.maybe = { ...file.now, ...becomes };
+    const { status, text: answer } = await call(server, method, `/v1/files/${file.id}${path}`, { token, body });
     assert.ok(status === 204 || status === 200, `${method} ${path}: ${status} ${answer}`);
-    file.state = becomes;
+    file.now = file.maybe;
     file.maybe = undefined;
   };
   while (!isOver()) {
     const made = await call(server, 'POST', '/v1/files?name=kept.txt', { token, body: text, headers });
     assert.equal(made.status, 201, made.text);
-    const file: KnownFile = { id: made.body.id, state: 'stored', maybe: undefined };
+    const file: KnownFile = { id: made.body.id, now: { state: 'stored', name: 'kept.txt' }, maybe: undefined };
     files.set(file.id, file);
+    for (const name of ['renamed.txt', 'renamed again.txt']) await act(file, { name }, 'PATCH', '', { name });
     const dice = Math.random();
     if (dice < 0.2) continue;
-    if (dice < 0.8) await act(file, 'trashed', 'DELETE', '');
-    if (dice < 0.4) await act(file, 'stored', 'POST', '/restore');
-    else if (dice > 0.5) await act(file, 'gone', 'DELETE', '?permanent=true');
+    if (dice < 0.8) await act(file, { state: 'trashed' }, 'DELETE');
+    if (dice < 0.4) await act(file, { state: 'stored' }, 'POST', '/restore');
+    else if (dice > 0.5) await act(file, { state: 'gone' }, 'DELETE', '?permanent=true');
   }
 };
 
-const stateOf = (rows: ReadonlyMap<string, string>, id: string): State => (rows.get(id) as State | undefined) ?? 'gone';
-
-/** Every file stands as it was acknowledged, or as the act that got no answer left it. */
+/** Every file stands as it was acknowledged, or as the act that got no answer left it; and it is found by the name that it has. */
 const assertAsKnown = (dataFolder: string, files: Map<string, KnownFile>) => {
-  const rows = new Map(
-    readData(dataFolder, (find) => find('select id, state from files')).map(({ id, state }) => [String(id), String(state)]),
-  );
-  const wrong = [...files.values()].filter(({ id, state, maybe }) => ![state, maybe].includes(stateOf(rows, id)));
+  const rows = readData(dataFolder, (find) => find(`select id, state, name, words from files`));
+  const found = new Map(rows.map(({ id, state, name }) => [String(id), { state, name } as Known]));
+  const rowOf = ({ id, now }: KnownFile): Known => found.get(id) ?? { state: 'gone', name: now.name };
+  const wrong = [...files.values()].filter((file) => {
+    const row = rowOf(file);
+    return ![file.now, file.maybe].some((known) => known?.state === row.state && known.name === row.name);
+  });
   assert.deepEqual(wrong, []);
+  assert.deepEqual(
+    rows.filter(({ name, words }) => String(name).includes('again') !== String(words).includes('again')),
+    [],
+    'files that are found by another name than they have',
+  );
   for (const file of files.values()) {
-    file.state = stateOf(rows, file.id);
+    file.now = rowOf(file);
     file.maybe = undefined;
   }
 };
 
-test('files that are trashed, restored and deleted outlive kills: none is lost, none comes back, and all bytes go in the end', async (context) => {
+test('files that are renamed, trashed, restored and deleted outlive kills: none is lost, none comes back, and all bytes go in the end', async (context) => {
   let server = await startServer();
   const { dataFolder } = server;
   context.after(() => server.stop());
@@ -91,7 +104,7 @@ test('files that are trashed, restored and deleted outlive kills: none is lost, 
   });
 
   await context.test('the bytes of all files that are gone go, also those whose removal a kill cut off', async () => {
-    const gone = [...files.values()].filter(({ state }) => state === 'gone');
+    const gone = [...files.values()].filter(({ now }) => now.state === 'gone');
     assert.ok(gone.length > 0);
     await eventually(
       async () => {

@@ -25,7 +25,9 @@ test('the same request under the same key gets the same answer for a day, then t
   assert.deepEqual(await idempotency.begin(claim), { state: 'done', status: 201, body: '{"id":"x"}' });
   clock.turn(23 * hourMs);
   assert.equal((await idempotency.begin(claim)).state, 'done');
+  assert.equal(await idempotency.isAnswered(claim), true);
   clock.turn(hourMs);
+  assert.equal(await idempotency.isAnswered(claim), false);
   assert.deepEqual(await idempotency.begin(claim), { state: 'new' });
 });
 

@@ -27,6 +27,8 @@ export interface Idempotency {
   /** Durable when it resolves. */
   finish(claim: Claim, answer: { readonly status: number; readonly body?: string }): Promise<void>;
   release(claim: Claim): Promise<void>;
+  /** Whether an answer is kept for the key, whatever it was sent with. */
+  isAnswered(key: Pick<Claim, 'callerId' | 'key'>): Promise<boolean>;
 }
 
 const keptMs = 24 * 60 * 60 * 1000;
@@ -71,6 +73,10 @@ export const createIdempotency = ({
   },
   async release({ callerId, key }) {
     await database.write([store.releaseKey({ callerId, idempotencyKey: key })]);
+  },
+  async isAnswered({ callerId, key }) {
+    const found = await store.findKey(callerId, key);
+    return found !== undefined && found.state === 'done' && found.expiresAt > clock.now();
   },
 });
 

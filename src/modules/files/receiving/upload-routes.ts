@@ -1,9 +1,12 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { Problem } from '../../../foundation/problem.ts';
 import { addressOf, callerOf } from '../../../http/access.ts';
 import { baseUrlOf } from '../../../http/base-url.ts';
+import type { StreamKey } from '../../../http/idempotency.ts';
 import { type MultipartRules, multipartMediaType, readMultipart } from '../../../http/multipart-body.ts';
 import { refusals } from '../../../http/problem-reply.ts';
 import { digestOf } from '../../../http/repr-digest.ts';
@@ -27,7 +30,7 @@ export const uploadRoutes =
     app.post(
       '/',
       {
-        config: { access: 'files:write', takesAnyType: () => true, checksBodyItself: true },
+        config: { access: 'files:write', takesAnyType: () => true, checksBodyItself: true, isIdempotent: 'when-read' },
         schema: {
           summary: 'Upload a file',
           description:
@@ -45,7 +48,10 @@ export const uploadRoutes =
       async (request, reply) => {
         const sender = await uploaderOf(callerOf(request), originOf(request));
         const take = request.mediaType === multipartMediaType ? takeForm : takeRaw;
-        const { bytes, fields } = await take(request, Object.entries(request.query), receiving, sender);
+        const key = request.streamKey;
+        const taker = key?.isAnswered === true ? comparing : receiving;
+        const { bytes, fields } = await take(request, Object.entries(request.query), taker, sender);
+        if (key !== undefined && (await isAnsweredBy(key, { bytes, fields }, taker))) return reply;
         const row = await receiving.keep(sender, bytes, fields);
         return reply
           .code(201)
@@ -54,6 +60,29 @@ export const uploadRoutes =
       },
     );
   };
+
+/** For bytes that came before: they are read, and kept nowhere. */
+const comparing: Pick<Receiving, 'takeBytes' | 'drop'> = {
+  async takeBytes(_sender, { body }) {
+    const hash = createHash('sha256');
+    if (!(body instanceof Readable)) hash.update(body);
+    else for await (const chunk of body) hash.update(chunk as Buffer);
+    return { id: '', type: '', size: 0, sha256: hash.digest('hex') };
+  },
+  drop: async () => undefined,
+};
+
+/** Forms of the same file and fields are the same request: their boundaries are new each time. */
+const isAnsweredBy = async (key: StreamKey, { bytes, fields }: TakenUpload, { drop }: Pick<Receiving, 'drop'>): Promise<boolean> => {
+  try {
+    const isAnswered = await key.settle(JSON.stringify([bytes.sha256, Object.entries(fields).sort()]));
+    if (isAnswered) await drop(bytes);
+    return isAnswered;
+  } catch (error) {
+    await drop(bytes);
+    throw error;
+  }
+};
 
 const originOf = (request: FastifyRequest) => ({
   address: addressOf(request),

@@ -14,6 +14,7 @@ import type { Quota } from '../receiving/quota.ts';
 import { newRow, type Sender, tooLargeFile } from '../receiving/receive-file.ts';
 import type { Settling } from '../receiving/settle-file.ts';
 import type { SettleStore } from '../receiving/settle-store.ts';
+import { judgedBytes } from '../type-detection/file-types.ts';
 import { declaredType } from '../type-detection/type-names.ts';
 
 import { badHeader, type Concat } from './tus-headers.ts';
