@@ -22,7 +22,7 @@ import { createFileFacts } from '../file-facts.ts';
 import { createFileStore } from '../file-store.ts';
 import { createFolderGate } from '../folders/folder-gate.ts';
 import { createFolderStore } from '../folders/folder-store.ts';
-import { createLedger } from '../ledger-store.ts';
+import { createLedger, type Limits } from '../ledger-store.ts';
 import { createQuota } from '../receiving/quota.ts';
 import type { Sender } from '../receiving/receive-file.ts';
 import { createSettling } from '../receiving/settle-file.ts';
@@ -61,10 +61,14 @@ export const givenUploads = async (context: TestContext) => {
   context.after(() => intake.close());
 
   /** As a process that has just begun; `through` stands before the blobs. */
-  const open = (through: Partial<BlobStore> = {}, scanner: Pick<Scanner, 'scan'> = { scan: async () => ({ isClean: true }) }) => {
+  const open = (
+    through: Partial<BlobStore> = {},
+    scanner: Pick<Scanner, 'scan'> = { scan: async () => ({ isClean: true }) },
+    limits: Limits = {},
+  ) => {
     const kept = { ...blobs, ...through };
     const ledger = createLedger(database);
-    const quota = createQuota({ usage: createUsageStore(database), quotasOf: async () => ({}), fallback: {} });
+    const quota = createQuota({ usage: createUsageStore(database), quotasOf: async () => ({}), fallback: limits });
     const folderGate = createFolderGate({ folders: createFolderStore(database) });
     const facts = createFileFacts({ publicUrl: undefined });
     const common = { ...{ database, events, trace, clock, ids, log, ledger, quota, folderGate, facts }, blobs: kept };
@@ -100,8 +104,13 @@ export const givenUploads = async (context: TestContext) => {
         bytes: text.length,
       });
     };
+    /** Bytes of which nobody said how many they are, all of them at once. */
+    const sendUncounted = async (id: string, text: string) => {
+      const body = Readable.from([Buffer.from(text)], { objectMode: false });
+      return await uploads.append(grace, await uploads.find(grace, id), { offset: 0, body, bytes: undefined });
+    };
     return {
-      ...{ uploads, end, settling, begin, send, removal },
+      ...{ uploads, end, settling, begin, send, sendUncounted, removal },
       look: async (id: string) => await uploads.look(grace, await uploads.find(grace, id)),
       expiry: createUploadExpiry({ ...common, store, end, bytes }),
       retention: createFileRetention({ ...common, store: trashStore, removal, trashMs: dayMs, retentionMs: dayMs }),
