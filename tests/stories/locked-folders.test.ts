@@ -292,6 +292,20 @@ describe('a locked folder', () => {
     assert.deepEqual([entries.map(({ what }: Json) => what), state], [['created', 'locked', 'unlocked'], 'locked']);
   });
 
+  it('is silent about the names of folders that were in it, also when they are gone', async () => {
+    const id = await make('Vault');
+    const inner = await make('Ring for Bob', id);
+    assert.equal((await ask('PATCH', `/v1/folders/${inner}`, { name: 'Ring for Bob, size 19' })).status, 200);
+    await lock(id);
+    const keys = [await unlock(id)];
+    assert.equal((await ask('DELETE', `/v1/folders/${inner}`, undefined, { keys })).status, 204);
+    for (const who of [ann, admin]) {
+      const { status, body, text } = await ask('GET', `/v1/trace/${inner}`, undefined, { who });
+      assert.deepEqual([status, body.state], [200, 'deleted']);
+      assert.ok(!text.includes('Ring'), text);
+    }
+  });
+
   it('tells targets ids of what comes into it, and nothing else', async () => {
     const target = await givenTarget(server, admin.token, { kind: 'webhook', types: ['file.stored'], config: { url: receiver.url } });
     const { id } = await scene();
