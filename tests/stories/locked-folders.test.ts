@@ -306,6 +306,24 @@ describe('a locked folder', () => {
     }
   });
 
+  it('goes on hiding the files of a folder in it that is deleted, in the trash and out of it', async () => {
+    const id = await make('Vault');
+    const inner = await make('Letters', await make('Drawer', id));
+    const { body: file } = await upload('to-bob.txt', inner);
+    await lock(id);
+    const keys = [await unlock(id)];
+    assert.equal((await ask('DELETE', `/v1/folders/${inner}`, undefined, { keys })).status, 204);
+    for (const who of [ann, admin]) {
+      const trashed = await ask('GET', '/v1/files?state=trashed', undefined, { who });
+      assert.ok(!trashed.text.includes(file.id), trashed.text);
+      assert.equal((await ask('GET', `/v1/files/${file.id}`, undefined, { who })).status, 423);
+    }
+    assert.equal((await ask('POST', `/v1/files/${file.id}/restore`)).status, 423);
+    assert.equal((await ask('POST', `/v1/files/${file.id}/restore`, undefined, { keys })).status, 200);
+    assert.equal((await ask('GET', `/v1/files/${file.id}/content`)).status, 423);
+    assert.equal((await ask('GET', `/v1/files/${file.id}/content`, undefined, { keys })).status, 200);
+  });
+
   it('tells targets ids of what comes into it, and nothing else', async () => {
     const target = await givenTarget(server, admin.token, { kind: 'webhook', types: ['file.stored'], config: { url: receiver.url } });
     const { id } = await scene();
