@@ -13,7 +13,7 @@ import fastify, {
 import type { Clock } from '../foundation/clock.ts';
 import type { Ids } from '../foundation/ids.ts';
 import type { Log } from '../foundation/log.ts';
-import { Problem } from '../foundation/problem.ts';
+import { Problem, type ProblemKind } from '../foundation/problem.ts';
 import type { Secret } from '../foundation/secret.ts';
 import type { Authenticate } from './access.ts';
 import { type AdmissionNeeds, admission, edgeProblem, noRoute } from './admission.ts';
@@ -81,13 +81,16 @@ const neverUsed = (): never => {
   throw new Error('The compilers of schemas are set after the server is made');
 };
 
+/** Their statuses are those of servers, but nothing is wrong here: it stops, or somebody has used up the room that it has. */
+const ordinary: ReadonlySet<ProblemKind> = new Set(['stopping', 'quota-exceeded']);
+
 /** Answers an error. Refusals of the server's own making are logged with their cause: the client is told nothing of it. */
 const errorHandler =
   ({ log }: ServerNeeds) =>
   (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const problem = problemOf(error, request.routeOptions.bodyLimit);
     request.refusedAs = problem.kind;
-    if (problem.status >= 500 && problem.kind !== 'stopping') {
+    if (problem.status >= 500 && !ordinary.has(problem.kind)) {
       const what = { err: problem.extras.cause ?? error, requestId: request.id, route: request.routeOptions.config.url };
       if (problem.kind === 'internal') log.error(what, 'request.failed');
       else log.warn(what, 'request.unavailable');

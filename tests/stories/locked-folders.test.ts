@@ -292,6 +292,38 @@ describe('a locked folder', () => {
     assert.deepEqual([entries.map(({ what }: Json) => what), state], [['created', 'locked', 'unlocked'], 'locked']);
   });
 
+  it('is silent about the names of folders that were in it, also when they are gone', async () => {
+    const id = await make('Vault');
+    const inner = await make('Ring for Bob', id);
+    assert.equal((await ask('PATCH', `/v1/folders/${inner}`, { name: 'Ring for Bob, size 19' })).status, 200);
+    await lock(id);
+    const keys = [await unlock(id)];
+    assert.equal((await ask('DELETE', `/v1/folders/${inner}`, undefined, { keys })).status, 204);
+    for (const who of [ann, admin]) {
+      const { status, body, text } = await ask('GET', `/v1/trace/${inner}`, undefined, { who });
+      assert.deepEqual([status, body.state], [200, 'deleted']);
+      assert.ok(!text.includes('Ring'), text);
+    }
+  });
+
+  it('goes on hiding the files of a folder in it that is deleted, in the trash and out of it', async () => {
+    const id = await make('Vault');
+    const inner = await make('Letters', await make('Drawer', id));
+    const { body: file } = await upload('to-bob.txt', inner);
+    await lock(id);
+    const keys = [await unlock(id)];
+    assert.equal((await ask('DELETE', `/v1/folders/${inner}`, undefined, { keys })).status, 204);
+    for (const who of [ann, admin]) {
+      const trashed = await ask('GET', '/v1/files?state=trashed', undefined, { who });
+      assert.ok(!trashed.text.includes(file.id), trashed.text);
+      assert.equal((await ask('GET', `/v1/files/${file.id}`, undefined, { who })).status, 423);
+    }
+    assert.equal((await ask('POST', `/v1/files/${file.id}/restore`)).status, 423);
+    assert.equal((await ask('POST', `/v1/files/${file.id}/restore`, undefined, { keys })).status, 200);
+    assert.equal((await ask('GET', `/v1/files/${file.id}/content`)).status, 423);
+    assert.equal((await ask('GET', `/v1/files/${file.id}/content`, undefined, { keys })).status, 200);
+  });
+
   it('tells targets ids of what comes into it, and nothing else', async () => {
     const target = await givenTarget(server, admin.token, { kind: 'webhook', types: ['file.stored'], config: { url: receiver.url } });
     const { id } = await scene();

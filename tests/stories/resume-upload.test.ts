@@ -215,6 +215,11 @@ describe('the room of an upload', () => {
     const whole = await tus.create({ 'upload-length': '1000' }, 'x'.repeat(1000));
     assert.equal(whole.status, 201, whole.text);
     assert.equal((await tus.create({ 'upload-length': '1' })).status, 507);
+    await eventually(
+      async () => server.output(),
+      (output) => output.includes('"problem":"quota-exceeded"'),
+    );
+    assert.ok(!server.output().includes('request.unavailable'), 'a full quota is no fault of the server');
   });
 
   it('of parts counts, too, and so does what grows without a length', async () => {

@@ -52,7 +52,7 @@ import { createDownloads, type Downloads } from './serving/downloads.ts';
 import { createLinkKeyStore } from './serving/link-key-store.ts';
 import { createLinkKeys } from './serving/link-keys.ts';
 import { createLinks, type Links } from './serving/links.ts';
-import { type BytesOf, createBytesOf } from './serving/serve-file.ts';
+import { type BytesOf, createBytesOf, createTellMissing } from './serving/serve-file.ts';
 import type { ShareVisits } from './shares/share-visits.ts';
 import type { Shares } from './shares/shares.ts';
 import { createSharing } from './shares/sharing.ts';
@@ -187,7 +187,8 @@ export const createFiles = (needs: FilesNeeds): Files => {
   const linkKeys = createLinkKeyStore(database);
   const accessLog = createAccessLog({ ...common, accesses, linkKeys, downloads, retentionMs });
   identity.removeAlso(accessLog.removal);
-  const thumbnails = createThumbnails({ ...common, maker: createThumbnailMaker() });
+  const tellMissing = createTellMissing({ store, log });
+  const thumbnails = createThumbnails({ ...common, tellMissing, maker: createThumbnailMaker() });
 
   const viewerOfUnlocked = createViewerOf(identity);
   const unlockedBy = (caller: Caller, folderToken: Parameters<Files['viewerOf']>[1]) =>
@@ -226,7 +227,7 @@ export const createFiles = (needs: FilesNeeds): Files => {
     uploaderOf: (caller, origin) => sender(caller, origin, ownerViewerOf(caller, origin.folderToken)),
     resourceOf: (row, baseUrl) => resourceOf(row, publicUrl ?? baseUrl),
     urlOf: (path, baseUrl) => `${publicUrl ?? baseUrl ?? ''}${path}`,
-    bytesOf: createBytesOf({ ...common, store, downloads }),
+    bytesOf: createBytesOf({ ...common, tellMissing, downloads }),
     links: createLinks({ store, keys: createLinkKeys({ store: linkKeys, seal, clock }), clock, linkTtlMs }),
     downloads,
     accessLog,

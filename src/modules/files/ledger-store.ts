@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Database, Write } from '../../database/database.ts';
 import { slot, template } from '../../database/template.ts';
 import { createStatsCounter } from './catalogue/file-stats-store.ts';
@@ -52,7 +53,13 @@ export const createLedger = ({ build }: Pick<Database, 'build'>) => {
       .set((eb) => ({ bytes: eb.ref('bytes') }))
       .where('tenantId', '=', slot<string>('tenantId'))
       .where('ownerId', '=', slot<string>('ownerId'))
-      .where('bytes', '<=', slot<number>('limit')),
+      // Parts of files that are not put together hold room as well.
+      .where(
+        sql<number>`"bytes" + (select coalesce(sum("reservedBytes"), 0) from "uploads"
+          where "uploads"."tenantId" = "fileUsage"."tenantId" and "fileUsage"."ownerId" in ("uploads"."ownerId", ''))`,
+        '<=',
+        slot<number>('limit'),
+      ),
   );
 
   const search = createSearchIndex({ build });

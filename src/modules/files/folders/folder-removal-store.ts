@@ -17,13 +17,18 @@ export type FolderRemovalStore = ReturnType<typeof createFolderRemovalStore>;
 
 /** What a folder holds, with all folders below it. Reads are inside the transaction of the removal. */
 export const createFolderRemovalStore = ({ build }: Pick<Database, 'build'>) => {
-  const trashFile = template<{ id: string; at: number }>(
+  const trashFile = template<{ id: string; at: number; folderId: string | null }>(
     build
       .updateTable('files')
-      .set({ state: 'trashed', folderId: null, trashedAt: slot('at'), updatedAt: slot('at') })
+      .set({ state: 'trashed', folderId: slot('folderId'), trashedAt: slot('at'), updatedAt: slot('at') })
       .where('id', '=', slot<string>('id')),
   );
-  const takeOut = template<{ id: string }>(build.updateTable('files').set({ folderId: null }).where('id', '=', slot<string>('id')));
+  const takeOut = template<{ id: string; folderId: string | null }>(
+    build
+      .updateTable('files')
+      .set({ folderId: slot('folderId') })
+      .where('id', '=', slot<string>('id')),
+  );
   const removeFolder = template<{ id: string }>(build.deleteFrom('folders').where('id', '=', slot<string>('id')));
 
   const below = (query: Query, folderId: string) =>
@@ -41,10 +46,10 @@ export const createFolderRemovalStore = ({ build }: Pick<Database, 'build'>) => 
     );
 
   return {
-    /** Its folder goes, so it comes back at the top level. */
-    trashFile: (row: { id: string; at: number }): Statement => ({ ...trashFile.row(row), mustChange: 1 }),
-    /** For what is no stored file: it is at the top level from here on. */
-    takeOut: (row: { id: string }): Statement => ({ ...takeOut.row(row), mustChange: 1 }),
+    /** Its folder goes, so it comes back in another one, or at the top level. */
+    trashFile: (row: { id: string; at: number; folderId: string | null }): Statement => ({ ...trashFile.row(row), mustChange: 1 }),
+    /** For what is no stored file. */
+    takeOut: (row: { id: string; folderId: string | null }): Statement => ({ ...takeOut.row(row), mustChange: 1 }),
     removeFolder: (row: { id: string }): Statement => ({ ...removeFolder.row(row), mustChange: 1 }),
 
     /** Whether it or one below it is hidden from the viewer. */

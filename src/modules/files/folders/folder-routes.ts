@@ -155,8 +155,8 @@ export const folderRoutes =
         schema: {
           summary: 'Delete a folder',
           description:
-            'With all folders in it; the files in them go to the trash, and come back at the top level when they are restored. 423 also where a folder in it ' +
-            'is locked. A huge folder is emptied step by step: if that is broken off, ask again.',
+            'With all folders in it; the files in them go to the trash, and come back at the top level when they are restored, or in the folder around ' +
+            'it where a lock hides that. 423 also where a folder in it is locked. A huge folder is emptied step by step: if that is broken off, ask again.',
           tags,
           params: idOfFolder,
           headers: folderTokenHeader,

@@ -76,7 +76,7 @@ export const createFolders = ({
         const created = entryOf(actor, 'folder', row.id, {
           what: 'created',
           at,
-          detail: { name, ...(parentId === null ? {} : { parentId }) },
+          ...(parentId === null ? {} : { detail: { parentId } }),
         });
         await trx.run([store.insertFolder(row), ...trace.entries([created])]);
       });
@@ -118,7 +118,9 @@ export const createFolders = ({
           if (path.length + (await store.heightOf(id, trx.query)) > mostLevels) throw tooDeep();
         }
         const row: SeenFolder = { ...folder, name, nameKey: nameKey(name), parentId, updatedAt: at };
-        const entry = entryOf(actor, 'folder', id, { what: 'changed', at, detail: changed });
+        // Which fields, never the name: the trace outlives the folder, and with it the lock above that hid what it is called.
+        const moved = 'parentId' in changed ? { parentId } : {};
+        const entry = entryOf(actor, 'folder', id, { what: 'changed', at, detail: { fields: Object.keys(changed), ...moved } });
         await trx.run([store.updateFolder(row), ...trace.entries([entry])]);
         return resourceOfFolder(row);
       });

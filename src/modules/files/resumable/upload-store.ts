@@ -79,6 +79,8 @@ export const createUploadStore = ({ build, read }: Pick<Database, 'build' | 'rea
     /** Refused where the length is known already. */
     setLength: (row: { id: string; length: number }): Statement => ({ ...setLength.row(row), mustChange: 1 }),
     setReserved: (row: { id: string; bytes: number }): Statement => ({ ...setReserved.row(row), mustChange: 1 }),
+    /** The same for a part that may have ended meanwhile: then it holds none any more. */
+    setReservedIfOpen: (row: { id: string; bytes: number }): Statement => setReserved.row(row),
     /** Of an open upload: its file is stored, or nothing will come of it. */
     close: (row: { id: string; state: UploadRow['state']; expiresAt: number }): Statement => close.row(row),
     endStored: (row: { id: string }): Statement => endStored.row(row),

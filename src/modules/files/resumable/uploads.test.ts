@@ -170,6 +170,24 @@ test('uploads without a length that come at once take no more room than there is
   assert.deepEqual(new Set(ordered.map(({ blobKey }) => blobKey)), new Set(refused), 'their bytes go');
 });
 
+test('parts and files together take no more room than there is, and parts make way for the file that they become', async (context) => {
+  const { open, usedBytes } = await givenUploads(context);
+  const { begin, send, uploads } = open({}, undefined, { personBytes: 100 });
+  const join = (part: string, metadata?: string) =>
+    uploads.create(grace, { length: undefined, metadata, concat: { kind: 'final', parts: [part], text: `final;${part}` } });
+  const part = await begin(80, { isPartial: true });
+  await assert.rejects(begin(30), ofKind('quota-exceeded'));
+  await send(part, 0, 'a'.repeat(80));
+
+  const asPicture = `filetype ${Buffer.from('image/png').toString('base64')}`;
+  await assert.rejects(join(part, asPicture), ofKind('unsupported-type'));
+  await assert.rejects(begin(30), ofKind('quota-exceeded'), 'the part is there still');
+  assert.equal((await join(part)).isStored, true);
+  assert.equal(await usedBytes(), 80);
+  await assert.rejects(begin(30), ofKind('quota-exceeded'));
+  await begin(20);
+});
+
 test('of a type that is none nothing is told', async (context) => {
   const { database, open } = await givenUploads(context);
   const id = await open().begin(5, { metadata: `filetype ${Buffer.from('text/plain\r\nX: y\0').toString('base64')}` });

@@ -122,11 +122,12 @@ export const createUploads = (needs: UploadsNeeds): Uploads => {
     ];
   };
 
-  const begin = async (sender: Sender, wish: UploadWish, length: number | undefined): Promise<UploadRow> => {
+  /** `before` are writes that come before the room is looked at. */
+  const begin = async (sender: Sender, wish: UploadWish, length: number | undefined, before: readonly Write[] = []): Promise<UploadRow> => {
     const { viewer } = sender;
     if (length === 0) throw new Problem('empty', 'A file has at least one byte.');
     if (length !== undefined && length > maxFileBytes) throw tooLargeFile(maxFileBytes);
-    await quota.roomFor(viewer, length ?? 0);
+    if (before.length === 0) await quota.roomFor(viewer, length ?? 0);
     const kind = wish.concat?.kind ?? 'file';
     const upload: UploadRow = {
       id: ids.next(kind === 'partial' ? 'upload' : 'file'),
@@ -141,7 +142,7 @@ export const createUploads = (needs: UploadsNeeds): Uploads => {
     readMetadata(wish.metadata); // of a partial one, too: nonsense is told at once
     const writes = kind === 'partial' ? holdPartial(upload, await quota.limitsOf(viewer.tenantId)) : await expectFile(sender, upload);
     try {
-      await database.write([store.insertUpload(upload), ...writes]);
+      await database.write([store.insertUpload(upload), ...before, ...writes]);
       return upload;
     } catch (error) {
       if (!(error instanceof WriteRefused)) throw error;
@@ -166,10 +167,7 @@ export const createUploads = (needs: UploadsNeeds): Uploads => {
     return parts;
   };
 
-  const putTogether = async (sender: Sender, wish: UploadWish, partIds: readonly string[]): Promise<Progress> => {
-    const parts = await wholeParts(sender, partIds);
-    const length = parts.reduce((sum, part) => sum + (part.length ?? 0), 0);
-    const upload = await begin(sender, wish, length);
+  const joinParts = async (sender: Sender, upload: UploadRow, partIds: readonly string[]): Promise<void> => {
     try {
       await blobs.concat(upload.id, partIds);
     } catch (error) {
@@ -177,9 +175,31 @@ export const createUploads = (needs: UploadsNeeds): Uploads => {
       if (error instanceof BlobMissing || error instanceof BodyInUse) throw new Problem('conflict', 'A part was changed meanwhile.');
       throw error;
     }
+  };
+
+  const putTogether = async (sender: Sender, wish: UploadWish, partIds: readonly string[]): Promise<Progress> => {
+    const parts = await wholeParts(sender, partIds);
+    const length = parts.reduce((sum, part) => sum + (part.length ?? 0), 0);
+    // The room of the parts is that of the whole from here on, until nothing comes of it.
+    const hold = (bytesOf: (part: UploadRow) => number) =>
+      parts.map((part) => store.setReservedIfOpen({ id: part.id, bytes: bytesOf(part) }));
+    const upload = await begin(
+      sender,
+      wish,
+      length,
+      hold(() => 0),
+    );
     const used = [...new Set(partIds)];
     const expiresAt = expiry();
-    await end.finish(upload, { ...settlementOf(sender), alsoWhenStored: used.map((id) => store.close({ id, state: 'ended', expiresAt })) });
+    const alsoWhenStored = used.map((id) => store.close({ id, state: 'ended', expiresAt }));
+    try {
+      await joinParts(sender, upload, partIds);
+      await end.finish(upload, { ...settlementOf(sender), alsoWhenStored });
+    } catch (error) {
+      const isWaiting = (await files.findExpected(upload, upload.id))?.state === 'expected'; // e.g. for the scanner
+      if (!isWaiting) await database.write(hold((part) => part.length ?? 0));
+      throw error;
+    }
     // What a failure leaves is found when the worker forgets the parts.
     for (const id of used) await blobs.discard(id).catch(() => undefined);
     return { upload, offset: length, isStored: true };

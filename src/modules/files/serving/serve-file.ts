@@ -35,25 +35,28 @@ export interface ServedBytes {
 
 export type BytesOf = (file: NewFileRow, service: Service) => ServedBytes;
 
-export const createBytesOf = ({
-  blobs,
-  store,
-  downloads,
-  log,
-}: {
-  blobs: Pick<BlobStore, 'open' | 'read'>;
-  store: Pick<FileStore, 'findHeldFile'>;
-  downloads: Pick<Downloads, 'count'>;
-  log: Log;
-}): BytesOf => {
-  /** A file that was deleted since its row was read is simply gone. A row that promises bytes which are not there is the worst that can be. */
-  const tellMissing = async (id: string, error: unknown): Promise<never> => {
+/** Throws what it means that the bytes of a file could not be read. */
+export type TellMissing = (id: string, error: unknown) => Promise<never>;
+
+/** A file that was deleted since its row was read is simply gone. A row that promises bytes which are not there is the worst that can be. */
+export const createTellMissing =
+  ({ store, log }: { store: Pick<FileStore, 'findHeldFile'>; log: Log }): TellMissing =>
+  async (id, error) => {
     if (!(error instanceof BlobMissing)) throw error;
     if ((await store.findHeldFile(id)) === undefined) throw noFile(id);
     log.error({ file: id }, 'file.bytes-missing');
     throw new Error(`The bytes of ${id} are not in the blob store`, { cause: error });
   };
 
+export const createBytesOf = ({
+  blobs,
+  tellMissing,
+  downloads,
+}: {
+  blobs: Pick<BlobStore, 'open' | 'read'>;
+  tellMissing: TellMissing;
+  downloads: Pick<Downloads, 'count'>;
+}): BytesOf => {
   return (file, { disposition, cacheControl, isForEverySite = false, isOwnAddress, download }) => ({
     ...{ size: file.size, type: file.type, sha256: file.sha256, name: file.name, etag: `"${file.sha256}"` },
     ...{ disposition, cacheControl, isForEverySite },

@@ -5,6 +5,7 @@ import type { Log } from '../../../foundation/log.ts';
 import { Problem, Unavailable } from '../../../foundation/problem.ts';
 import { thumbnailKeyOf } from '../blob-keys.ts';
 import type { NewFileRow } from '../file-store.ts';
+import type { TellMissing } from '../serving/serve-file.ts';
 import { isThumbnailable, type ThumbnailMaker, type ThumbnailSize } from './thumbnail-maker.ts';
 
 /** A thumbnail as it is kept. */
@@ -17,7 +18,8 @@ export interface KeptThumbnail {
 
 export interface Thumbnails {
   /**
-   * Made once and kept beside the file. Throws `unsupported-type` for what is no image, `broken-image` for what cannot be one. That the viewer
+   * Made once and kept beside the file. Throws `unsupported-type` for what is no image, `broken-image` for what cannot be one,
+   * `not-found` where the file was deleted meanwhile. That the viewer
    * may have the bytes of the file is settled before.
    */
   get(file: NewFileRow, size: ThumbnailSize): Promise<KeptThumbnail>;
@@ -32,11 +34,13 @@ const mostBroken = 1_000;
 
 export const createThumbnails = ({
   blobs,
+  tellMissing,
   maker,
   clock,
   log,
 }: {
   blobs: Pick<BlobStore, 'open' | 'read' | 'put'>;
+  tellMissing: TellMissing;
   maker: ThumbnailMaker;
   clock: Clock;
   log: Log;
@@ -77,7 +81,7 @@ export const createThumbnails = ({
       return bytes;
     } catch (error) {
       if (error instanceof Problem && error.kind === 'broken-image') rememberBroken(file.id, error);
-      throw error;
+      return await tellMissing(file.id, error);
     }
   };
 
