@@ -85,6 +85,8 @@ const bytesOf =
         done(error);
       },
     });
+    // Whoever takes them may not read yet when the body breaks off, e.g. while a file is opened for them: it is told when it reads.
+    bytes.on('error', () => undefined);
     if (hasOwnChunks(body)) markOwnChunks(bytes);
     // Paused since the head was read: so nothing of it has come since, unless that it is gone.
     if (body.destroyed) bytes.destroy(body.errored ?? goneBody());
