@@ -12,7 +12,7 @@ import type { FileFacts } from './file-facts.ts';
 import type { FileFields } from './file-fields.ts';
 import { nameKey } from './file-names.ts';
 import type { FileStore, NewFileRow } from './file-store.ts';
-import { isAllowed, judgedBytes, judgeType } from './file-types.ts';
+import { isAllowed, judgedBytes, judgeType, unknownType } from './file-types.ts';
 import { beginReading } from './first-bytes.ts';
 import type { FolderGate } from './folder-gate.ts';
 import type { Ledger } from './ledger-store.ts';
@@ -256,4 +256,10 @@ export const createReceiving = (needs: ReceivingNeeds): Receiving => {
 export const notText = (type: string) => new Problem('unsupported-type', `The bytes are not ${type} from beginning to end.`);
 
 export const notAllowed = (type: string) =>
-  new Problem('unsupported-type', `Files of the type ${type} are not taken here.`, { members: { found: type } });
+  new Problem(
+    'unsupported-type',
+    type === unknownType
+      ? `What these bytes are cannot be told (${type}), and such files are not taken here.`
+      : `These bytes are ${type}, and such files are not taken here.`,
+    { members: { found: type } },
+  );
