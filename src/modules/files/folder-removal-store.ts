@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Database, Statement, Trx } from '../../database/database.ts';
 import { slot, template } from '../../database/template.ts';
 import { fileColumns, type NewFileRow } from './file-store.ts';
+import { below } from './folder-store.ts';
 import { isHidden } from './sight-store.ts';
 import type { Viewer } from './viewer.ts';
 
@@ -25,20 +26,6 @@ export const createFolderRemovalStore = ({ build }: Pick<Database, 'build'>) => 
   );
   const takeOut = template<{ id: string }>(build.updateTable('files').set({ folderId: null }).where('id', '=', slot<string>('id')));
   const removeFolder = template<{ id: string }>(build.deleteFrom('folders').where('id', '=', slot<string>('id')));
-
-  const below = (query: Query, folderId: string) =>
-    query.withRecursive('below', (cte) =>
-      cte
-        .selectFrom('folders')
-        .select(['id', sql<number>`1`.as('level')])
-        .where('id', '=', folderId)
-        .unionAll(
-          cte
-            .selectFrom('folders')
-            .innerJoin('below', 'below.id', 'folders.parentId')
-            .select(['folders.id', sql<number>`"below"."level" + 1`.as('level')]),
-        ),
-    );
 
   return {
     /** Its folder goes, so it comes back at the top level. */
