@@ -69,8 +69,16 @@ export const problems = {
     title: 'The refresh token is not valid',
     help: 'It was used before, ended, or comes from another address than the session. Sign in again.',
   },
-  'not-allowed': { status: 403, title: 'You may not do this', help: 'The session lacks the scope that this needs.' },
-  'wrong-password': { status: 403, title: 'The password is not right', help: 'The act needs the current password.' },
+  'not-allowed': {
+    status: 403,
+    title: 'You may not do this',
+    help: 'The session lacks the scope that this needs, or what is there belongs to somebody else; the detail says which.',
+  },
+  'wrong-password': {
+    status: 403,
+    title: 'The password is not right',
+    help: 'It needs the current password of the account, the folder or the share. After a few wrong ones it takes none for a while.',
+  },
   unconfirmed: {
     status: 403,
     title: 'The e-mail address is not confirmed yet',
@@ -107,7 +115,11 @@ export const problems = {
   },
   'in-progress': { status: 409, title: 'The first request with this key is still running', help: 'Try again in a moment.' },
   'already-set-up': { status: 409, title: 'The server is set up already', help: 'There is an operator; sign in instead.' },
-  gone: { status: 410, title: 'It is over', help: 'What was here has ended.' },
+  gone: {
+    status: 410,
+    title: 'It is over',
+    help: 'Links, shares and uploads have an end. Ask for a new link or share, or begin the upload anew.',
+  },
   'precondition-failed': {
     status: 412,
     title: 'It is not in the state that the request asks for',
@@ -124,7 +136,11 @@ export const problems = {
     help: 'Resumable uploads are tus 1.0.0: each request but OPTIONS says `Tus-Resumable: 1.0.0`.',
   },
   'uri-too-long': { status: 414, title: 'The address is too long', help: 'Shorten the query.' },
-  'unsupported-type': { status: 415, title: 'The content type is not taken here', help: 'The detail lists the types that are.' },
+  'unsupported-type': {
+    status: 415,
+    title: 'The content type is not taken here',
+    help: 'Of a file its bytes decide what it is: the detail says what they are, and `ENTREPOT_FILE_TYPES` which files are taken. Of other bodies the detail lists the types.',
+  },
   'bad-range': {
     status: 416,
     title: 'There are no bytes in that range',

@@ -108,7 +108,9 @@ const takeFile = async <Taken>(
 };
 
 const readField = async (parts: FormParts, name: string, fields: Map<string, string[]>, rules: MultipartRules): Promise<void> => {
-  if (!rules.fields.includes(name)) throw refused(name, 'is not known here');
+  if (!rules.fields.includes(name)) {
+    throw refused(name, `is not known here: the bytes are the part \`${rules.fileField}\`, its fields ${rules.fields.join(', ')}`);
+  }
   const values = fields.get(name) ?? [];
   if (values.length > 0 && !rules.repeatable?.includes(name)) throw refused(name, 'may come only once');
   const count = [...fields.values()].reduce((sum, { length }) => sum + length, 0);

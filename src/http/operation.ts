@@ -101,6 +101,13 @@ const ownKinds = ({ access, config, schema, method, url }: KnownRoute, parameter
   return kinds;
 };
 
+/** Where the schema takes null as well, the request may come without a body. */
+const isBodyNeeded = (body: unknown): boolean => {
+  if (typeof body !== 'object' || body === null) return false;
+  const { anyOf } = body as { anyOf?: readonly { type?: unknown }[] };
+  return anyOf?.some(({ type }) => type === 'null') !== true;
+};
+
 const takesBody = (method: string, schema: KnownRoute['schema']): boolean =>
   method !== 'GET' && method !== 'HEAD' && (schema.body !== undefined || schema.consumes !== undefined);
 
@@ -209,7 +216,7 @@ export const operationOf = (route: KnownRoute): Operation => {
   ];
   const parameters = [...described, ...undescribedParts(url, described), ...(config.isIdempotent ? [idempotencyKey] : [])];
   const body = takesBody(method, schema)
-    ? { requestBody: { required: schema.body !== undefined, content: contentOf(schema.body, mediaTypesTaken(method, schema)) } }
+    ? { requestBody: { required: isBodyNeeded(schema.body), content: contentOf(schema.body, mediaTypesTaken(method, schema)) } }
     : {};
   return {
     operationId: schema.operationId ?? nameOf(route),

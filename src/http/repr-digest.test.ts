@@ -34,7 +34,7 @@ test('a digest that cannot be read is refused and named, never taken for none', 
   for (const text of [...wrong, `sha-256=${bytes} x`, 'sha-256=(', `=${bytes}`]) {
     assert.throws(
       () => digestOf({ 'repr-digest': text }, 'repr-digest'),
-      (error) => error instanceof Problem && error.kind === 'bad-request' && error.extras.errors?.[0]?.at === '/Repr-Digest',
+      (error) => error instanceof Problem && error.kind === 'bad-request' && error.extras.errors?.[0]?.at === '/repr-digest',
       text,
     );
   }

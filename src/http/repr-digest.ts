@@ -19,7 +19,7 @@ const digestHeaders = { 'repr-digest': 'Repr-Digest', 'content-digest': 'Content
 
 const malformed = (header: keyof typeof digestHeaders): Problem =>
   new Problem('bad-request', `\`${digestHeaders[header]}\` has to be like \`sha-256=:base64 of 32 bytes:\`.`, {
-    errors: [{ in: 'header', at: `/${digestHeaders[header]}`, why: 'is no dictionary of digests (RFC 9530)' }],
+    errors: [{ in: 'header', at: `/${header}`, why: 'is no dictionary of digests (RFC 9530)' }],
   });
 
 /**

@@ -62,6 +62,7 @@ const whyOf = ({ keyword, params, message }: SchemaObjection): string => {
     case 'maximum':
       return `may be at most ${params.limit}`;
     case 'format':
+      if (params.format === 'date-time') return 'must be a time with its zone, like 2026-11-25T12:00:00Z';
       return `must have the format ${params.format}`;
     case 'pattern':
       return `must match ${params.pattern}`;

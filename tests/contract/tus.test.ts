@@ -187,12 +187,17 @@ describe('tus 1.0.0', () => {
   });
 
   describe('creation', () => {
-    it('answers 201 with a relative address whose last part is the id of the file', async () => {
+    it('answers 201 with a relative address whose last part is the id of the file, and tells when it expires', async () => {
       const { status, headers } = await tus.create({ 'upload-length': '100' });
       assert.equal(status, 201);
       assert.match(headers.get('location') ?? '', /^\/v1\/files\/resumable\/file_[0-9a-z]{26}$/);
       assert.equal(headers.get('tus-resumable'), '1.0.0');
-      assert.ok(Date.parse(headers.get('upload-expires') ?? '') > Date.now() + 23 * 3_600_000);
+      const path = headers.get('location') ?? '';
+      for (const told of [headers, (await tus.head(path)).headers, (await tus.patch(path, 0, 'hello')).headers]) {
+        const expires = told.get('upload-expires') ?? '';
+        assert.match(expires, /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/, 'a date of HTTP (RFC 9110 §5.6.7)');
+        assert.ok(Date.parse(expires) > Date.now() + 23 * 3_600_000);
+      }
     });
 
     it('wants exactly one of Upload-Length and Upload-Defer-Length', async () => {

@@ -14,7 +14,7 @@ describe('an upload with an Idempotency-Key', () => {
   let token: string;
 
   before(async () => {
-    server = await startServer({ env: { ENTREPOT_QUOTA_PERSON: '400000' } });
+    server = await startServer({ env: { ENTREPOT_QUOTA_PERSON: '4000000' } });
     token = await givenOperator(server);
   });
   after(() => server.stop());
@@ -70,14 +70,15 @@ describe('an upload with an Idempotency-Key', () => {
       'Host: x',
       `Authorization: Bearer ${token}`,
       'Idempotency-Key: slow',
-      'Content-Length: 100000',
+      'Content-Length: 300000',
     ];
-    connection.write(`${head.join('\r\n')}\r\n\r\n${'x'.repeat(50_000)}`);
-    const second = await eventually(
-      () => upload(server, 'x'.repeat(100_000), { token, headers: headers('slow') }),
-      ({ status }) => status === 409,
+    connection.write(`${head.join('\r\n')}\r\n\r\n${'x'.repeat(250_000)}`);
+    await eventually(
+      async () => keptBytes(server.dataFolder).unfinished.length,
+      (count) => count > 0,
     );
-    assert.deepEqual([second.body.type, second.headers.get('retry-after')], ['/problems/in-progress', '1']);
+    const second = await upload(server, 'x'.repeat(300_000), { token, headers: headers('slow') });
+    assert.deepEqual([second.status, second.body.type, second.headers.get('retry-after')], [409, '/problems/in-progress', '1']);
     connection.write('x'.repeat(50_000));
     const [answer] = await connection.answers(1);
     assert.equal(answer?.status, 201);
@@ -111,7 +112,7 @@ describe('an upload with an Idempotency-Key', () => {
   it('gets its first answer also when there is no room left for a second file', async () => {
     const { id } = (await call(server, 'GET', '/v1/me', { token })).body;
     const taken = readData(server.dataFolder, (rows) => Number(rows(`select bytes from fileUsage where ownerId = '${id}'`)[0]?.bytes));
-    const send = (key: string) => upload(server, 'y'.repeat(400_000 - taken), { token, headers: headers(key) });
+    const send = (key: string) => upload(server, 'y'.repeat(4_000_000 - taken), { token, headers: headers(key) });
     const first = await send('last room');
     assert.equal(first.status, 201, first.text);
     assert.equal((await send('another')).status, 507);

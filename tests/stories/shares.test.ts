@@ -223,6 +223,7 @@ describe('shares', () => {
       assert.deepEqual(kindOf(none), [403, '/problems/wrong-password']);
       assert.ok(!none.text.includes('secret-plans'));
     }
+    assert.deepEqual(kindOf(await call(server, 'POST', `/v1/shares/${token}/open`)), [403, '/problems/wrong-password']);
     const wrong = await Promise.all([1, 2, 3, 4, 5, 6, 7].map((n) => open(token, `guess ${n}`, '192.0.2.7')));
     assert.deepEqual(wrong.map(({ status }) => status).toSorted(), [403, 403, 403, 403, 403, 429, 429]);
     const right = await open(token, secret, '192.0.2.7');

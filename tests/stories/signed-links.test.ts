@@ -58,6 +58,8 @@ describe('a signed link', () => {
     assert.equal((await makeLink(file, { expiresIn: 7 * 86_400 + 1 })).status, 400);
     assert.equal((await makeLink(file, { expiresIn: 0 })).status, 400);
     assert.equal((await makeLink(file, { disposition: 'executed' })).status, 400);
+    const withoutBody = await call(server, 'POST', `/v1/files/${file.id}/links`, { token: owner });
+    assert.equal(withoutBody.status, 201, withoutBody.text);
   });
 
   it('saves the file where its maker wants that', async () => {

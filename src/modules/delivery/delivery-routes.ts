@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import { callerOf } from '../../http/access.ts';
 import { listQuery, pageOf, sendPage } from '../../http/paging.ts';
 import { refusals } from '../../http/problem-reply.ts';
+import { moment, timesOf } from '../../http/time-range.ts';
 import type { Delivery } from './delivery.ts';
 
 const states = ['waiting', 'delivering', 'delivered', 'retrying', 'dead', 'parked'] as const;
@@ -12,7 +13,6 @@ const State = Type.Unsafe<(typeof states)[number]>({
   enum: [...states],
   description: '`parked`: needs a hand, e.g. because its transform failed or its target was deleted.',
 });
-const time = (description: string) => Type.Optional(Type.String({ format: 'date-time', description }));
 const text = Type.String({ minLength: 1, maxLength: 255 });
 
 const DeliveryOut = Type.Object(
@@ -54,14 +54,9 @@ const filterFields = {
   state: Type.Optional(State),
   target: Type.Optional(text),
   type: Type.Optional(text),
-  from: time('Made at this time or later.'),
-  to: time('Made before this time.'),
+  from: moment('Made at this time or later.'),
+  to: moment('Made before this time.'),
 };
-
-const timesOf = ({ from, to }: { from?: string; to?: string }) => ({
-  ...(from === undefined ? {} : { from: Date.parse(from) }),
-  ...(to === undefined ? {} : { to: Date.parse(to) }),
-});
 
 export const deliveryRoutes =
   ({ delivery }: { delivery: Delivery }): FastifyPluginAsyncTypebox =>
@@ -79,7 +74,7 @@ export const deliveryRoutes =
       },
       async (request, reply) => {
         const { limit, cursor, from, to, ...filter } = request.query;
-        const times = timesOf({ ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) });
+        const times = timesOf({ from, to });
         const page = await delivery.list(
           callerOf(request),
           { ...filter, ...times },
@@ -135,7 +130,7 @@ export const deliveryRoutes =
       },
       async (request, reply) => {
         const { from, to, ...filter } = request.body.filter ?? {};
-        const times = timesOf({ ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) });
+        const times = timesOf({ from, to });
         return reply.code(202).send(await delivery.replayMany(callerOf(request), { ...filter, ...times }));
       },
     );

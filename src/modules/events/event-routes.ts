@@ -8,6 +8,7 @@ import { listQuery, pageOf } from '../../http/paging.ts';
 import { refusals } from '../../http/problem-reply.ts';
 import { limitReply } from '../../http/rate-limit.ts';
 import { bodyStream } from '../../http/stream-body.ts';
+import { timesOf } from '../../http/time-range.ts';
 import type { Limiter, LimitPolicy } from '../../limits/limiter.ts';
 import { batchType, isBinaryMode, structuredType } from './cloudevents.ts';
 import { maxEventsInArray } from './event-body.ts';
@@ -170,11 +171,6 @@ const originOf = (request: FastifyRequest): RequestOrigin => {
   const { traceparent, tracestate } = request.traceContext;
   return { requestId: request.id, traceparent, ...(tracestate === undefined ? {} : { tracestate }) };
 };
-
-const timesOf = ({ from, to }: { from: string | undefined; to: string | undefined }) => ({
-  ...(from === undefined ? {} : { from: Date.parse(from) }),
-  ...(to === undefined ? {} : { to: Date.parse(to) }),
-});
 
 const receiptOf = (receipt: EventReceipt | undefined) => ({
   id: receipt?.id ?? '',

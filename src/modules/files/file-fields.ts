@@ -84,6 +84,10 @@ export const readFields = (given: Iterable<readonly [string, string | readonly s
     if (known === undefined) blame(name, 'is not known here');
     else take(known, typeof value === 'string' ? [value] : value);
   }
-  if (errors.length > 0) throw new Problem('bad-request', 'What is said of the file is not as it must be.', { errors });
+  if (errors.length > 0) {
+    const [{ at, why } = { at: '', why: '' }] = errors;
+    const more = errors.length === 1 ? '' : ` (and ${errors.length - 1} more, see \`errors\`)`;
+    throw new Problem('bad-request', `The field ${at.slice(1)} ${why}${more}.`, { errors });
+  }
   return fields;
 };

@@ -27,7 +27,7 @@ export interface FileResource {
 }
 
 /** The path of a public file. Its last part must be the name, so that nobody fills caches by others. */
-export const publicPathOf = ({ id, name }: Pick<FileRow, 'id' | 'name'>): string => `/p/${id}/${encodeURIComponent(name)}`;
+const publicPathOf = ({ id, name }: Pick<FileRow, 'id' | 'name'>): string => `/p/${id}/${encodeURIComponent(name)}`;
 
 const given = <Name extends string>(name: Name, value: string | null): { [Key in Name]?: string } =>
   value === null ? {} : ({ [name]: value } as { [Key in Name]: string }); // one member, by its name

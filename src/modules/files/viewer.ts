@@ -41,5 +41,3 @@ export const createViewerOf =
     ...ownerViewer(caller, unlocked),
     audiences: await audiencesOf(caller),
   });
-
-export type ViewerOf = ReturnType<typeof createViewerOf>;

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { callerOf } from '../../../http/access.ts';
+import { moment, timesOf } from '../../../http/time-range.ts';
 import { fileTags, folderTokenHeader } from '../file-schemas.ts';
 import type { Files } from '../files.ts';
 
@@ -10,7 +11,6 @@ const counts = {
   downloads: Type.Integer({ description: 'How often they were given out.' }),
 };
 const by = (description: string) => Type.Array(Type.Object({ key: Type.String(), ...counts }), { description });
-const time = (description: string) => Type.Optional(Type.String({ format: 'date-time', description }));
 const one = (key: string) => [{ key, files: 2, bytes: 96_422, downloads: 5 }];
 
 const StatisticsOut = Type.Object(
@@ -38,8 +38,6 @@ const StatisticsOut = Type.Object(
   },
 );
 
-const msOf = (time: string | undefined): number | undefined => (time === undefined ? undefined : Date.parse(time));
-
 export const statsRoutes =
   ({ statistics, viewerOf }: Pick<Files, 'statistics' | 'viewerOf'>): FastifyPluginAsyncTypebox =>
   async (app) => {
@@ -54,14 +52,16 @@ export const statsRoutes =
             'Always up to date.',
           tags: fileTags,
           headers: folderTokenHeader,
-          querystring: Type.Object({ from: time('Made on this day or later.'), to: time('Made on a day that begins before this time.') }),
+          querystring: Type.Object({
+            from: moment('Made on this day or later.'),
+            to: moment('Made on a day that begins before this time.'),
+          }),
           response: { 200: StatisticsOut },
         },
       },
       async (request, reply) => {
         const viewer = await viewerOf(callerOf(request), request.headers['x-folder-token']);
-        const { from, to } = request.query;
-        return reply.send(await statistics.count(viewer, { from: msOf(from), to: msOf(to) }));
+        return reply.send(await statistics.count(viewer, timesOf(request.query)));
       },
     );
   };

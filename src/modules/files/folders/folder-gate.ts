@@ -15,7 +15,8 @@ export interface FolderGate {
 
 export const noFolder = (id: string): Problem => new Problem('not-found', `You have no folder ${id}.`);
 
-export const lockedFolder = (): Problem => new Problem('locked', 'The folder is locked.');
+export const lockedFolder = (): Problem =>
+  new Problem('locked', 'The folder is locked. Whoever has its password unlocks it, and sends the token of that in `X-Folder-Token`.');
 
 export const createFolderGate = ({ folders }: { folders: Pick<FolderStore, 'findFolder' | 'holdFolder'> }): FolderGate => ({
   async open(viewer, folderId) {

@@ -4,6 +4,7 @@ import { slot, template } from '../../../database/template.ts';
 import { fileColumns, type NewFileRow } from '../file-store.ts';
 import { isHidden } from '../sight-store.ts';
 import type { Viewer } from '../viewer.ts';
+import { below } from './folder-store.ts';
 
 /** A file in a folder that is removed. */
 export interface FileBelow extends NewFileRow {
@@ -30,20 +31,6 @@ export const createFolderRemovalStore = ({ build }: Pick<Database, 'build'>) => 
       .where('id', '=', slot<string>('id')),
   );
   const removeFolder = template<{ id: string }>(build.deleteFrom('folders').where('id', '=', slot<string>('id')));
-
-  const below = (query: Query, folderId: string) =>
-    query.withRecursive('below', (cte) =>
-      cte
-        .selectFrom('folders')
-        .select(['id', sql<number>`1`.as('level')])
-        .where('id', '=', folderId)
-        .unionAll(
-          cte
-            .selectFrom('folders')
-            .innerJoin('below', 'below.id', 'folders.parentId')
-            .select(['folders.id', sql<number>`"below"."level" + 1`.as('level')]),
-        ),
-    );
 
   return {
     /** Its folder goes, so it comes back in another one, or at the top level. */

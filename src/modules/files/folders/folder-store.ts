@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Database, Statement } from '../../../database/database.ts';
+import type { Database, Statement, Trx } from '../../../database/database.ts';
 import { elementsOf } from '../../../database/dialect.ts';
 import type { FolderRow } from '../../../database/tables.ts';
 import { slot, template } from '../../../database/template.ts';
@@ -20,6 +20,21 @@ export interface SeenFolder extends FolderRow {
 export type Place = string;
 
 export const topLevel = 'root';
+
+/** `below`: the folder, with all that lie in it, however deep; `level` is 1 for itself. */
+export const below = (query: Trx['query'], folderId: string) =>
+  query.withRecursive('below', (cte) =>
+    cte
+      .selectFrom('folders')
+      .select(['id', sql<number>`1`.as('level')])
+      .where('id', '=', folderId)
+      .unionAll(
+        cte
+          .selectFrom('folders')
+          .innerJoin('below', 'below.id', 'folders.parentId')
+          .select(['folders.id', sql<number>`"below"."level" + 1`.as('level')]),
+      ),
+  );
 
 export type FolderStore = ReturnType<typeof createFolderStore>;
 
@@ -133,19 +148,7 @@ export const createFolderStore = ({ build, read }: Pick<Database, 'build' | 'rea
 
     /** How many levels the folder and those below it have. */
     async heightOf(folderId: string, query = read): Promise<number> {
-      const row = await query
-        .withRecursive('below', (cte) =>
-          cte
-            .selectFrom('folders')
-            .select(['id', sql<number>`1`.as('level')])
-            .where('id', '=', folderId)
-            .unionAll(
-              cte
-                .selectFrom('folders')
-                .innerJoin('below', 'below.id', 'folders.parentId')
-                .select(['folders.id', sql<number>`"below"."level" + 1`.as('level')]),
-            ),
-        )
+      const row = await below(query, folderId)
         .selectFrom('below')
         .select(({ fn }) => fn.max<number>('level').as('levels'))
         .executeTakeFirst();

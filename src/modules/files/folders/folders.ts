@@ -36,7 +36,7 @@ export interface Folders {
 }
 
 /** Levels of folders, one in the other. */
-export const mostLevels = 64;
+const mostLevels = 64;
 
 export const createFolders = ({
   database,

@@ -15,7 +15,7 @@ import { nameKey } from '../file-names.ts';
 import type { FileStore, NewFileRow } from '../file-store.ts';
 import type { FolderGate } from '../folders/folder-gate.ts';
 import type { Ledger } from '../ledger-store.ts';
-import { isAllowed, judgedBytes, judgeType } from '../type-detection/file-types.ts';
+import { isAllowed, judgedBytes, judgeType, unknownType } from '../type-detection/file-types.ts';
 import { createTextCheck } from '../type-detection/text-check.ts';
 import type { Viewer } from '../viewer.ts';
 import { beginReading } from './first-bytes.ts';
@@ -260,4 +260,10 @@ export const createReceiving = (needs: ReceivingNeeds): Receiving => {
 export const notText = (type: string) => new Problem('unsupported-type', `The bytes are not ${type} from beginning to end.`);
 
 export const notAllowed = (type: string) =>
-  new Problem('unsupported-type', `Files of the type ${type} are not taken here.`, { members: { found: type } });
+  new Problem(
+    'unsupported-type',
+    type === unknownType
+      ? `What these bytes are cannot be told (${type}), and such files are not taken here.`
+      : `These bytes are ${type}, and such files are not taken here.`,
+    { members: { found: type } },
+  );

@@ -93,7 +93,7 @@ const originOf = (request: FastifyRequest) => ({
 // The two forms in which a file comes in one request: as the body itself, or as a part of a form.
 
 /** What came; the bytes are durable, and are to be kept or dropped. */
-export interface TakenUpload {
+interface TakenUpload {
   readonly bytes: KeptBytes;
   readonly fields: FileFields;
 }
@@ -110,7 +110,7 @@ type TakeUpload = (
 const lengthOf = ({ headers }: FastifyRequest): number => Number(headers['content-length'] ?? 0);
 
 /** The body is the bytes, the fields stand in the query. */
-export const takeRaw: TakeUpload = async (request, query, receiving, sender) => {
+const takeRaw: TakeUpload = async (request, query, receiving, sender) => {
   const { 'content-encoding': encoding } = request.headers;
   if (encoding !== undefined && encoding !== 'identity') {
     throw new Problem('unsupported-type', 'Bodies are taken as they are: without Content-Encoding.');
@@ -144,7 +144,7 @@ const inBothPlaces = (name: string): Problem => {
 };
 
 /** Part `file`, and the other fields before or behind it, or in the query. A name among the fields comes before that of the part. */
-export const takeForm: TakeUpload = async (request, query, receiving, sender) => {
+const takeForm: TakeUpload = async (request, query, receiving, sender) => {
   for (const header of ['repr-digest', 'content-digest'] as const) {
     // It would be that of the whole form, which nobody keeps: better refused than not checked.
     if (request.headers[header] !== undefined) throw digestOfForm(header);

@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import { callerOf } from '../../../http/access.ts';
 import { listQuery, pageOf, sendPage } from '../../../http/paging.ts';
 import { refusals } from '../../../http/problem-reply.ts';
+import { moment, timesOf } from '../../../http/time-range.ts';
 import { fileTags, folderTokenHeader } from '../file-schemas.ts';
 import type { Files } from '../files.ts';
 import type { AccessFilter } from './access-store.ts';
@@ -35,7 +36,6 @@ const AccessOut = Type.Object(
 );
 
 const text = (description: string) => Type.Optional(Type.String({ minLength: 1, maxLength: 255, description }));
-const time = (description: string) => Type.Optional(Type.String({ format: 'date-time', description }));
 
 /** `/v1/files/accesses`. */
 export const accessRoutes =
@@ -57,8 +57,8 @@ export const accessRoutes =
             provider: text('Of files of this provider.'),
             language: text('Of files in this language.'),
             role: text('Of files that were meant for this audience.'),
-            from: time('Fetched at this time or later.'),
-            to: time('Fetched before this time.'),
+            from: moment('Fetched at this time or later.'),
+            to: moment('Fetched before this time.'),
           }),
           response: { 200: pageOf(AccessOut), ...refusals('bad-cursor') },
         },
@@ -67,8 +67,7 @@ export const accessRoutes =
         const { limit, cursor, from, to, ...rest } = request.query;
         const filter: AccessFilter = {
           ...rest,
-          ...(from === undefined ? {} : { from: Date.parse(from) }),
-          ...(to === undefined ? {} : { to: Date.parse(to) }),
+          ...timesOf({ from, to }),
         };
         const viewer = await viewerOf(callerOf(request), request.headers['x-folder-token']);
         const page = await accessLog.list(viewer, filter, { limit, ...(cursor === undefined ? {} : { cursor }) });

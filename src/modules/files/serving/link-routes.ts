@@ -19,6 +19,21 @@ const LinkOut = Type.Object(
   { examples: [exampleLink] },
 );
 
+const linkIn = (longestMs: number) =>
+  Type.Object(
+    {
+      expiresIn: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          maximum: Math.floor(longestMs / 1000),
+          description: 'Seconds; `ENTREPOT_LINK_TTL` unless given.',
+        }),
+      ),
+      disposition: Type.Optional(Disposition),
+    },
+    { additionalProperties: false, examples: [{ expiresIn: 3600, disposition: 'attachment' }] },
+  );
+
 /** `/v1/files/{id}/links`. */
 export const linkRoutes =
   ({ acts, viewerOf, links, urlOf }: Pick<Files, 'acts' | 'viewerOf' | 'links' | 'urlOf'>): FastifyPluginAsyncTypebox =>
@@ -35,26 +50,14 @@ export const linkRoutes =
           tags: fileTags,
           params: idOfFile,
           headers: folderTokenHeader,
-          body: Type.Object(
-            {
-              expiresIn: Type.Optional(
-                Type.Integer({
-                  minimum: 1,
-                  maximum: Math.floor(links.longestMs / 1000),
-                  description: 'Seconds; `ENTREPOT_LINK_TTL` unless given.',
-                }),
-              ),
-              disposition: Type.Optional(Disposition),
-            },
-            { additionalProperties: false, examples: [{ expiresIn: 3600, disposition: 'attachment' }] },
-          ),
+          body: Type.Union([linkIn(links.longestMs), Type.Null()]),
           response: { 201: LinkOut, ...refusals(404, 'locked') },
         },
       },
       async (request, reply) => {
         const viewer = await viewerOf(callerOf(request), request.headers['x-folder-token']);
         const file = await acts.getReadable(viewer, request.params.id);
-        const { expiresIn, disposition = 'inline' } = request.body;
+        const { expiresIn, disposition = 'inline' } = request.body ?? {};
         const { path, expiresAt } = await links.sign(file, {
           disposition,
           ...(expiresIn === undefined ? {} : { expiresInMs: expiresIn * 1000 }),

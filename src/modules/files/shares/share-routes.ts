@@ -164,13 +164,13 @@ export const shareRoutes =
             'right one; that none was given counts as no try.',
           tags,
           params: Type.Object(tokenOfShare),
-          body: OpenIn,
+          body: Type.Union([OpenIn, Type.Null()]),
           response: { 200: OpenedOut, ...refusals('wrong-password', 404, 'gone', 'locked', 'too-many') },
         },
       },
       async (request, reply) => {
         const { token } = request.params;
-        const opened = await shareVisits.open(token, request.body.password, visitorOf(request), (decision) => limitReply(reply, decision));
+        const opened = await shareVisits.open(token, request.body?.password, visitorOf(request), (decision) => limitReply(reply, decision));
         const { shareToken, items, hasMore } = opened;
         return reply.send({ shareToken, items: [...items], ...(hasMore ? { hasMore } : {}) });
       },

@@ -106,7 +106,7 @@ const zipBased = (type: string): boolean =>
 const onlyZip = /^application\/(vnd\.google-earth\.kmz|vnd\.comicbook\+zip|x-cbz|wheel\+zip|[a-z0-9.-]+\+zip)$/;
 
 /** Legacy Office, all in one container (CFB). */
-export const legacyOffice = new Set([
+const legacyOffice = new Set([
   'application/msword',
   'application/vnd.ms-excel',
   'application/vnd.ms-powerpoint',
