@@ -2,8 +2,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { sql } from 'kysely';
 import type { Statement } from '../../src/database/database.ts';
 import { buildOnly } from '../../src/database/sqlite-queries.ts';
-import { createFileStatsStore, notingChanges } from '../../src/modules/files/file-stats-store.ts';
-import { termsOfRow } from '../../src/modules/files/search-index-store.ts';
+import { createFileStatsStore, notingChanges } from '../../src/modules/files/catalogue/file-stats-store.ts';
+import { termsOfRow } from '../../src/modules/files/catalogue/search-index-store.ts';
 
 // Fills the database of a server that does not run with files as people would have left them: most of a few usual values, some of rare
 // ones. Rows alone, no bytes. Only for measuring: everything else goes through the API.

@@ -100,6 +100,19 @@ export const blobStoreContract = (name: string, openStore: OpenStore) => {
       await store.put('file_1', Buffer.from('now'));
     });
 
+    test('a body may fail as soon as it was handed over', async (context) => {
+      const { store } = await openStore(context);
+      const gone = () => {
+        const body = new Readable({ read: () => undefined });
+        queueMicrotask(() => body.destroy(new Error('the client left')));
+        return body;
+      };
+      await assert.rejects(store.put('file_a', gone()), /the client left/);
+      const { offset, brokenBy } = await store.append('file_b', 0, gone());
+      assert.deepEqual([offset, String(brokenBy)], [0, 'Error: the client left']);
+      assert.equal(await store.sizeOf('file_a'), undefined);
+    });
+
     test('a put can be called off: nothing is left and the body is let go', async (context) => {
       const { store } = await openStore(context);
       const calling = new AbortController();

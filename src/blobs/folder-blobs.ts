@@ -79,13 +79,14 @@ export const openFolderBlobs = async ({ folder, clock }: { folder: string; clock
   const put: BlobStore['put'] = async (key, body, signal) => {
     checkKey(key);
     const stream = body instanceof Readable ? body : undefined;
+    stream?.on('error', () => undefined); // it may fail before it is read; reading it tells
     const onAbort = () => stream?.destroy(signal?.reason);
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
       signal?.throwIfAborted();
       return await translated(() => (body instanceof Readable ? storeStream(key, body) : storeShort(key, body)));
     } catch (error) {
-      stream?.on('error', () => undefined).destroy();
+      stream?.destroy();
       throw error;
     } finally {
       signal?.removeEventListener('abort', onAbort);

@@ -174,6 +174,7 @@ export const createPieces = ({ pieces, syncer, keep, pathOf }: Keeping, put: Blo
 
   return {
     append: async (key, offset, body, expected) => {
+      if (body instanceof Readable) body.on('error', () => undefined); // it may fail before it is read; reading it tells
       try {
         return await alone([key], async () => {
           const file = await openAt(key, offset);
@@ -184,7 +185,7 @@ export const createPieces = ({ pieces, syncer, keep, pathOf }: Keeping, put: Blo
           }
         });
       } catch (error) {
-        if (body instanceof Readable) body.on('error', () => undefined).destroy();
+        if (body instanceof Readable) body.destroy();
         throw error;
       }
     },

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { inspect } from 'node:util';
+import { defaultFileTypes } from './default-file-types.ts';
 import { type Environment, gatherSettings, printComplaints, readSettings } from './read-config.ts';
 import type { Settings } from './settings.ts';
 
@@ -41,6 +42,7 @@ test('without any setting the documented defaults count', () => {
     intakeUrl: 'database:',
     limitsUrl: 'memory:',
     mailFrom: 'Entrepot <entrepot@localhost>',
+    scanUrl: 'off:',
     role: 'all',
     accessTokenTtlMs: 15 * 60_000,
     refreshTokenTtlMs: 30 * 86_400_000,
@@ -49,6 +51,10 @@ test('without any setting the documented defaults count', () => {
     sessionBinding: 'address',
     trustedProxies: [],
     signUpLimit: { requests: 100, intervalMs: 60_000 },
+    linkTtlMs: 3_600_000,
+    maxFileBytes: 4 * 2 ** 30,
+    fileTypes: [...defaultFileTypes],
+    trashMs: 30 * 86_400_000,
     targetRate: { requests: 1, intervalMs: 2000 },
     targetRetries: 9,
     targetEnrich: { brand: 'testBrand' },

@@ -264,6 +264,12 @@ export const settingTable = {
     isSecret: true,
     doc: 'Keys of the edge (CDN, gateway): with them every request but those for `/healthz` and `/readyz` must carry one in `X-Edge-Key`. Two for the time of a rotation.',
   }),
+  hookKeys: setting({
+    env: 'ENTREPOT_HOOK_KEYS',
+    parse: keyList(16),
+    isSecret: true,
+    doc: 'Keys with which the object store tells of bytes that have arrived (`POST /v1/hooks/object-created`); without any it is told nothing. Two for the time of a rotation.',
+  }),
   corsOrigins: setting({
     env: 'ENTREPOT_CORS_ORIGINS',
     fallback: '',

@@ -15,10 +15,10 @@ export const markOwnChunks = <Stream extends Readable>(stream: Stream): Stream =
 /** For a stream that hands on what it gets from another. */
 export const hasOwnChunks = (stream: Readable): boolean => owning.has(stream);
 
-/** Smaller ones may be parts of a pool that others have parts of, and are not worth it. */
-const leastBytes = 16 * 1024;
+/** Smaller ones are not worth it. */
+const leastBytes = 4 * 1024;
 
-/** Gives the memory of a chunk back, where it is all of its buffer; the chunk is empty then. For chunks of a stream that was so marked. */
+/** Gives the memory of a chunk back, where it is all of its buffer (no part of a pool); the chunk is empty then. */
 export const releaseChunk = (chunk: Uint8Array): void => {
   const { buffer } = chunk;
   if (chunk.byteLength >= leastBytes && chunk.byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0);

@@ -61,6 +61,10 @@ const isBearer = (authorization: string | undefined, token: Secret): boolean => 
   return sent !== undefined && isSameText(sent, token.reveal());
 };
 
+/** Whether one of the tokens was sent. All of them are compared each time, so that the time it takes tells nothing. */
+export const hasBearer = (authorization: string | undefined, tokens: readonly Secret[]): boolean =>
+  tokens.map((token) => isBearer(authorization, token)).includes(true);
+
 const notAPerson = (): Problem =>
   new Problem('not-allowed', 'This is for people who have an account here, not for devices and services, nor for those known elsewhere.');
 

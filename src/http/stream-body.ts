@@ -44,6 +44,7 @@ const guarded = (payload: IncomingMessage, limitMs: number): Readable => {
   body.on('error', () => undefined); // a request that was refused is read by nobody: its being cut off must not end the process
   payload.on('data', onData).on('end', onEnd).on('error', onCut).on('close', onCut);
   payload.pause();
+  body.on('error', () => undefined); // the client may vanish before anybody reads; whoever does is told then
   return markOwnChunks(body);
 };
 

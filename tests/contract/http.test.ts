@@ -23,6 +23,14 @@ const bodies: Readonly<Record<string, unknown>> = {
   'POST /v1/deliveries/replay': { filter: { target: 'tgt_nowhere' } },
 };
 
+/** The store says one of the keys of the settings there, and is no caller. */
+const hookPath = '/v1/hooks/object-created';
+const hookKey = 'the-key-of-the-store';
+/** A page for people, which says in words what is not there. */
+const sharePage = '/s/';
+/** Whether there is anything at a signed address is told only to who has the signature. */
+const signed = new Set(['PUT /v1/files/direct/{id}', 'GET /l/{fileId}/{name}']);
+
 describe('the conventions of HTTP, on every route', () => {
   let server: TestServer;
   let receiver: Receiver;
@@ -31,7 +39,9 @@ describe('the conventions of HTTP, on every route', () => {
 
   before(async () => {
     receiver = await startReceiver();
-    server = await startServer({ env: { ENTREPOT_INTAKE_LIMIT: '5/1h', ENTREPOT_CORS_ORIGINS: 'https://console.example' } });
+    server = await startServer({
+      env: { ENTREPOT_INTAKE_LIMIT: '5/1h', ENTREPOT_CORS_ORIGINS: 'https://console.example', ENTREPOT_HOOK_KEYS: hookKey },
+    });
     operator = await givenOperator(server);
     const { body } = await call(server, 'GET', '/openapi.json');
     routes = Object.entries(body.paths as Json).flatMap(([path, item]) =>
@@ -49,10 +59,19 @@ describe('the conventions of HTTP, on every route', () => {
     await receiver.stop();
   });
 
-  const ask = (method: string, path: string, options: CallOptions = {}) => call(server, method, path, { token: operator, ...options });
+  const ask = (method: string, path: string, options: CallOptions = {}) =>
+    call(server, method, path, { token: path === hookPath ? hookKey : operator, ...options });
   const webhook = (name: string) => ({ name, kind: 'webhook', config: { url: receiver.url }, types: ['nothing'] });
   const takesJson = ({ operation }: Route) => operation.requestBody?.content['application/json'] !== undefined;
-  const exampleBody = ({ operation }: Route): Json => operation.requestBody?.content['application/json']?.example;
+  /** A request of a form that the route takes, as the document shows it. */
+  const wellFormed = (route: Route): CallOptions => {
+    const example = route.operation.requestBody?.content['application/json']?.example;
+    const body = route.method === 'PATCH' ? {} : (example ?? {});
+    return {
+      ...(takesJson(route) ? { body } : {}),
+      ...(route.path.includes('/resumable/') ? { headers: { 'tus-resumable': '1.0.0' } } : {}),
+    };
+  };
   const assertProblem = ({ status, headers, body, text }: Answer, wanted: number, kind: string, place: string) => {
     assert.deepEqual([status, body?.type], [wanted, `/problems/${kind}`], `${place}: ${text}`);
     assert.equal(headers.get('content-type'), 'application/problem+json', place);
@@ -89,11 +108,9 @@ describe('the conventions of HTTP, on every route', () => {
   it('what is not there is 404 on every route with an id', async () => {
     for (const route of routes) {
       if (!route.path.includes('nowhere')) continue;
-      const headers = { 'tus-resumable': '1.0.0' }; // of any other version nothing at all is processed
-      const answer = await ask(route.method, route.path, { headers, ...(takesJson(route) ? { body: exampleBody(route) } : {}) });
-      if (route.path.startsWith('/l/')) continue; // nobody is told whether a link that was not signed here leads anywhere
-      // The page of a share is for people, and says it in their words.
-      if (route.path.startsWith('/s/')) assert.equal(answer.status, 404, route.name);
+      const answer = await ask(route.method, route.path, wellFormed(route));
+      if (route.path.startsWith(sharePage)) assert.equal(answer.status, 404, route.name);
+      else if (signed.has(route.name)) assertProblem(answer, 403, 'bad-link', route.name);
       else assertProblem(answer, 404, 'not-found', route.name);
     }
     for (const path of [

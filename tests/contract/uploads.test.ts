@@ -359,8 +359,19 @@ describe('refusals reach the client', () => {
         connection.close();
       }
     });
-    const open = await call(server, 'GET', '/readyz');
-    assert.equal(open.status, 200);
+    assert.equal((await call(server, 'GET', '/readyz')).status, 200);
+  });
+
+  test('nor of many that vanish at once, just behind the head', async () => {
+    await leavingNothing(async () => {
+      for (let round = 0; round < 5; round += 1) {
+        const connections = await Promise.all(Array.from({ length: 20 }, () => openConnection(server, 'POST /v1/files')));
+        for (const connection of connections) connection.write(`${head(100_000)}some bytes`);
+        await sleep(round);
+        for (const connection of connections) connection.close();
+      }
+    });
+    assert.equal((await call(server, 'GET', '/readyz')).status, 200);
   });
 
   test('who vanishes behind the last byte has its file, whole', async () => {

@@ -99,6 +99,9 @@ export const accessOfRoutes: Readonly<Record<string, string>> = {
   'PATCH /v1/files/resumable/{id}': 'files:write',
   'DELETE /v1/files/resumable/{id}': 'files:write',
   'GET /v1/files/{id}': 'files:read',
+  'POST /v1/files/direct': 'files:write',
+  'PUT /v1/files/direct/{id}': 'public',
+  'POST /v1/hooks/object-created': 'public',
   'DELETE /v1/files/{id}': 'files:write',
   'POST /v1/files/{id}/restore': 'files:write',
 

@@ -117,6 +117,7 @@ const makers: Readonly<Record<string, Make>> = {
   },
   '/v1/files/resumable/{id}': makeUpload,
   '/v1/files/{id}': makeFile,
+  '/v1/files/direct/{id}': makeFile,
   '/v1/shares/{': makeShare,
   '/s/{token}': makeShare,
   '/v1/folders/{id}': async (server, owner) => {

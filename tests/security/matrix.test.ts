@@ -24,8 +24,11 @@ interface Refused {
   readonly kind: 'not-signed-in' | 'bad-token';
 }
 
-/** They ask for a session themselves: one takes a cookie as well, the other one form of its body from whoever has no session. */
-const asksItself = new Set(['DELETE /v1/sessions/current', 'POST /v1/devices/pairings']);
+/**
+ * They ask themselves who calls: one takes a cookie as well, one a form of its body from whoever has no session, and the third is for the
+ * object store with its key.
+ */
+const asksItself = new Set(['DELETE /v1/sessions/current', 'POST /v1/devices/pairings', 'POST /v1/hooks/object-created']);
 const unlocked = new Set(['public', 'optional', 'signed-in', 'person']);
 
 describe('who may call each route', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Json } from '../support/given.ts';
-import { newSecret, type Scene } from './secret-acts.ts';
+import { newSecret, type Scene, settings } from './secret-acts.ts';
 
 // What owners of shares, and those who have their address, do with secrets.
 
@@ -11,6 +11,21 @@ const ask = async ({ call }: Scene, method: string, path: string, options: Param
 };
 
 export const actsOfShares: Readonly<Record<string, (scene: Scene) => Promise<unknown>>> = {
+  'send a file to a signed address, and tell of it as the store does': async (scene) => {
+    const { call, hide, admin } = scene;
+    const begun = await ask(scene, 'POST', '/v1/files/direct', {
+      token: admin,
+      body: { name: 'direct.txt', size: 5, type: 'text/plain' },
+      headers: { 'idempotency-key': crypto.randomUUID() },
+    });
+    const { pathname, search, searchParams } = new URL(begun.body.upload.url);
+    hide('the signature of an upload', searchParams.get('signature') ?? assert.fail(search));
+    await ask(scene, 'PUT', `${pathname}${search}`, { body: 'bytes', headers: { 'content-type': 'text/plain' } });
+    await call('PUT', `${pathname}${search}`, { body: 'other', headers: { 'content-type': 'text/plain' } });
+    const wrong = hide('a key that the store does not have', newSecret('hook'));
+    await call('POST', '/v1/hooks/object-created', { token: wrong, body: { Records: [] } });
+    await ask(scene, 'POST', '/v1/hooks/object-created', { token: settings.ENTREPOT_HOOK_KEYS, body: { Records: [] } });
+  },
   'share a file, open it, also on its page, and fetch it': async (scene) => {
     const { call, hide, admin } = scene;
     const uploaded = await ask(scene, 'POST', '/v1/files?name=shared.txt', {

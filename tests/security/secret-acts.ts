@@ -11,6 +11,7 @@ export const settings = {
   ENTREPOT_SECRET_KEY: newSecret('secret-key'),
   ENTREPOT_METRICS_TOKEN: newSecret('metrics-token'),
   ENTREPOT_EDGE_KEYS: newSecret('edge-key'),
+  ENTREPOT_HOOK_KEYS: newSecret('hook-key'),
 };
 
 export interface Scene {

@@ -112,6 +112,12 @@ describe('the page of a share', () => {
     assert.equal((await look(link)).status, 200);
     const again = await look(link);
     assert.deepEqual([again.status, again.headers.get('location')], [303, new URL(url).pathname], 'a link that is over leads to the page');
+    const odd = await look(`${server.url}/v1/shares/${encodeURIComponent('kommt\r\nnoch: 漢')}/files/x/content?shareToken=x`);
+    assert.deepEqual(
+      [odd.status, odd.headers.get('location')],
+      [303, `/s/${encodeURIComponent('kommt\r\nnoch: 漢')}`],
+      'whatever the address',
+    );
     const over = await look(url);
     assert.deepEqual([over.status, /This share is over/.test(over.text)], [410, true]);
     assert.equal((await call(server, 'GET', link.slice(server.url.length))).status, 410, 'programs are told as always');

@@ -1,5 +1,5 @@
 import type { FileRow } from '../../database/tables.ts';
-import { type ThumbnailSize, thumbnailSizes } from './thumbnail-maker.ts';
+import { type ThumbnailSize, thumbnailSizes } from './thumbnails/thumbnail-maker.ts';
 
 // Under which keys the bytes of a file are: its own id, and behind it what is made of it.
 

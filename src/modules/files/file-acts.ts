@@ -1,7 +1,7 @@
 import { Problem } from '../../foundation/problem.ts';
 import { nameKey } from './file-names.ts';
 import type { FileStore, HeldFile, SeenFile } from './file-store.ts';
-import { lockedFolder } from './folder-gate.ts';
+import { lockedFolder } from './folders/folder-gate.ts';
 import type { Viewer } from './viewer.ts';
 
 export interface FileActs {

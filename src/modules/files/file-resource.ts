@@ -1,6 +1,6 @@
 import type { FileRow } from '../../database/tables.ts';
 import { toRfc3339 } from '../../foundation/clock.ts';
-import { isThumbnailable } from './thumbnail-maker.ts';
+import { isThumbnailable } from './thumbnails/thumbnail-maker.ts';
 
 /** A file as callers see it. */
 export interface FileResource {

@@ -37,7 +37,7 @@ export const fieldSchemas = {
   visibility: Visibility,
 };
 
-const exampleFile = {
+export const exampleFile = {
   id: 'file_01k8t3w0e5f6g7h8j9kamn0pqr',
   name: 'harbour.png',
   title: 'The harbour at night',

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Database, Statement, Trx } from '../../database/database.ts';
 import type { FileRow } from '../../database/tables.ts';
 import { preparedRead, slot, template } from '../../database/template.ts';
-import { wordsOf } from './search-words.ts';
+import { wordsOf } from './catalogue/search-words.ts';
 import { isHidden, isReadableBy, isSeenBy, isUnderLock } from './sight-store.ts';
 import type { Viewer } from './viewer.ts';
 

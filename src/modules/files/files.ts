@@ -4,57 +4,60 @@ import type { Caller } from '../../foundation/caller.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import type { Ids } from '../../foundation/ids.ts';
 import type { Log } from '../../foundation/log.ts';
-import type { Seal } from '../../foundation/secret.ts';
+import type { Seal, Secret } from '../../foundation/secret.ts';
 import type { Worker } from '../../foundation/work.ts';
 import type { Scanner } from '../../scan/scanner.ts';
 import type { Events } from '../events/events.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Trace } from '../trace/trace.ts';
-import { type AccessLog, createAccessLog } from './access-log.ts';
-import { createAccessStore } from './access-store.ts';
-import { createBlobRemoval } from './blob-removal.ts';
-import { createBlobRemovalStore } from './blob-removal-store.ts';
-import { type Catalogue, createCatalogue } from './catalogue.ts';
-import { createCatalogueStore } from './catalogue-store.ts';
-import { createDownloads, type Downloads } from './downloads.ts';
+import { type Catalogue, createCatalogue } from './catalogue/catalogue.ts';
+import { createCatalogueStore } from './catalogue/catalogue-store.ts';
+import { createStatistics, type Statistics } from './catalogue/file-statistics.ts';
+import { createFileStatsStore } from './catalogue/file-stats-store.ts';
+import { createDirectUploadStore } from './direct/direct-upload-store.ts';
+import { createDirectUploads, type DirectUploads } from './direct/direct-uploads.ts';
+import { createUploadSignature } from './direct/upload-signature.ts';
+import { createBlobRemoval } from './ending/blob-removal.ts';
+import { createBlobRemovalStore } from './ending/blob-removal-store.ts';
+import { createFileRemoval } from './ending/file-removal.ts';
+import { createFileRetention } from './ending/file-retention.ts';
+import { createOwnerRemoval } from './ending/owner-removal.ts';
+import { createSweepStore } from './ending/sweep-store.ts';
+import { createSweeper } from './ending/sweeper.ts';
+import { createTrash, type Trash } from './ending/trash.ts';
+import { createTrashStore } from './ending/trash-store.ts';
 import { createFileActs, type FileActs } from './file-acts.ts';
 import { createFileFacts } from './file-facts.ts';
-import { createFileRemoval } from './file-removal.ts';
 import { type FileResource, resourceOf } from './file-resource.ts';
-import { createFileRetention } from './file-retention.ts';
-import { createStatistics, type Statistics } from './file-statistics.ts';
-import { createFileStatsStore } from './file-stats-store.ts';
 import { createFileStore, type NewFileRow } from './file-store.ts';
-import { createFolderGate } from './folder-gate.ts';
-import { createFolderLocks, type FolderLocks } from './folder-locks.ts';
-import { createRemoveFolder, type RemoveFolder } from './folder-removal.ts';
-import { createFolderRemovalStore } from './folder-removal-store.ts';
-import { createFolderStore } from './folder-store.ts';
-import { createFolderTokens } from './folder-tokens.ts';
-import { createFolders, type Folders } from './folders.ts';
+import { createFolderGate } from './folders/folder-gate.ts';
+import { createFolderLocks, type FolderLocks } from './folders/folder-locks.ts';
+import { createRemoveFolder, type RemoveFolder } from './folders/folder-removal.ts';
+import { createFolderRemovalStore } from './folders/folder-removal-store.ts';
+import { createFolderStore } from './folders/folder-store.ts';
+import { createFolderTokens } from './folders/folder-tokens.ts';
+import { createFolders, type Folders } from './folders/folders.ts';
 import { createLedger } from './ledger-store.ts';
-import { createLinkKeyStore } from './link-key-store.ts';
-import { createLinkKeys } from './link-keys.ts';
-import { createLinks, type Links } from './links.ts';
-import { createOwnerRemoval } from './owner-removal.ts';
 import { createOwnerStore } from './owner-store.ts';
-import { createQuota } from './quota.ts';
-import { createReceiving, type Receiving, type Sender } from './receive-file.ts';
+import { createQuota } from './receiving/quota.ts';
+import { createReceiving, type Receiving, type Sender } from './receiving/receive-file.ts';
+import { createUsageStore } from './receiving/usage-store.ts';
 import { createResumable } from './resumable/resumable.ts';
 import { endUploadOf } from './resumable/upload-end.ts';
 import { createUploadStore } from './resumable/upload-store.ts';
 import type { Uploads } from './resumable/uploads.ts';
-import { type BytesOf, createBytesOf } from './serve-file.ts';
+import { type AccessLog, createAccessLog } from './serving/access-log.ts';
+import { createAccessStore } from './serving/access-store.ts';
+import { createDownloads, type Downloads } from './serving/downloads.ts';
+import { createLinkKeyStore } from './serving/link-key-store.ts';
+import { createLinkKeys } from './serving/link-keys.ts';
+import { createLinks, type Links } from './serving/links.ts';
+import { type BytesOf, createBytesOf } from './serving/serve-file.ts';
 import type { ShareVisits } from './shares/share-visits.ts';
 import type { Shares } from './shares/shares.ts';
 import { createSharing } from './shares/sharing.ts';
-import { createSweepStore } from './sweep-store.ts';
-import { createSweeper } from './sweeper.ts';
-import { createThumbnailMaker } from './thumbnail-maker.ts';
-import { createThumbnails, type Thumbnails } from './thumbnails.ts';
-import { createTrash, type Trash } from './trash.ts';
-import { createTrashStore } from './trash-store.ts';
-import { createUsageStore } from './usage-store.ts';
+import { createThumbnailMaker } from './thumbnails/thumbnail-maker.ts';
+import { createThumbnails, type Thumbnails } from './thumbnails/thumbnails.ts';
 import { createViewerOf, ownerOf, ownerViewer, type Viewer } from './viewer.ts';
 
 export interface FilesSettings {
@@ -67,6 +70,7 @@ export interface FilesSettings {
   /** How long traces are kept, and who fetched what. */
   readonly retentionMs: number;
   readonly linkTtlMs: number;
+  readonly hookKeys?: readonly Secret[] | undefined;
 }
 
 export interface FilesNeeds {
@@ -105,6 +109,9 @@ export interface Files {
   readonly trash: Trash;
   readonly shares: Shares;
   readonly shareVisits: ShareVisits;
+  readonly directUploads: DirectUploads;
+  /** With one of these the object store tells of bytes that have arrived. */
+  readonly hookKeys: readonly Secret[];
   readonly catalogue: Catalogue;
   readonly statistics: Statistics;
   /** Whoever looks; `folderToken` is the header that opens locked folders. */
@@ -165,6 +172,11 @@ export const createFiles = (needs: FilesNeeds): Files => {
     ...{ ...common, maxFileBytes, allowedTypes: fileTypes, blobRemoval, removal },
     ...{ store: uploadStore, fileStore: store },
   });
+  const directUploads = createDirectUploads({
+    ...{ ...common, maxFileBytes, allowedTypes: fileTypes, settling: resumable.settling, fileStore: store },
+    store: createDirectUploadStore(database),
+    signature: createUploadSignature({ seal, clock }),
+  });
   const trash = createTrash({ ...common, acts, store: trashStore, folders: folderStore, removal });
   const retention = createFileRetention({ ...common, store: trashStore, removal, trashMs, retentionMs });
   const sweeper = createSweeper({ store: createSweepStore(database), blobs, clock, ids, log, isAlone });
@@ -199,6 +211,8 @@ export const createFiles = (needs: FilesNeeds): Files => {
     trash,
     shares: sharing.shares,
     shareVisits: sharing.shareVisits,
+    directUploads,
+    hookKeys: settings.hookKeys ?? [],
     folders: createFolders({ ...common, store: folderStore }),
     removeFolder: createRemoveFolder({
       ...{ ...common, store: folderStore, removalStore: createFolderRemovalStore(database) },

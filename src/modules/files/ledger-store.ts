@@ -1,7 +1,7 @@
 import type { Database, Write } from '../../database/database.ts';
 import { slot, template } from '../../database/template.ts';
-import { createStatsCounter } from './file-stats-store.ts';
-import { createSearchIndex } from './search-index-store.ts';
+import { createStatsCounter } from './catalogue/file-stats-store.ts';
+import { createSearchIndex } from './catalogue/search-index-store.ts';
 
 /** Bytes that may be used, by one owner and by its whole tenant; no limit where absent. */
 export interface Limits {

@@ -7,7 +7,7 @@ import { refusals } from '../../../http/problem-reply.ts';
 import { bodyStream, takeBodiesAsStreams } from '../../../http/stream-body.ts';
 import { fileTags, folderTokenHeader } from '../file-schemas.ts';
 import type { Files } from '../files.ts';
-import type { Sender } from '../receive-file.ts';
+import type { Sender } from '../receiving/receive-file.ts';
 import {
   announcedLength,
   badHeader,

@@ -3,8 +3,8 @@ import type { Database } from '../../../database/database.ts';
 import type { Log } from '../../../foundation/log.ts';
 import type { Worker } from '../../../foundation/work.ts';
 import type { RemovalStep } from '../../identity/identity.ts';
-import { createSettling, type SettlingNeeds } from '../settle-file.ts';
-import { createSettleStore } from '../settle-store.ts';
+import { createSettling, type Settling, type SettlingNeeds } from '../receiving/settle-file.ts';
+import { createSettleStore } from '../receiving/settle-store.ts';
 import { createUploadBytes } from './upload-bytes.ts';
 import { createUploadEnd, type UploadEndNeeds } from './upload-end.ts';
 import { createUploadExpiry, type UploadExpiry } from './upload-expiry.ts';
@@ -13,6 +13,8 @@ import { createUploads, type Uploads, type UploadsNeeds } from './uploads.ts';
 /** Everything of uploads that can be resumed, put together. */
 export interface Resumable {
   readonly uploads: Uploads;
+  /** Direct uploads end by the same road. */
+  readonly settling: Settling;
   readonly expiry: UploadExpiry;
   /** What uploads keep of a person whose account was deleted; before the step that removes its files. */
   readonly removal: RemovalStep;
@@ -33,6 +35,7 @@ export const createResumable = (needs: ResumableNeeds): Resumable => {
   const expiry = createUploadExpiry({ ...needs, end, bytes });
   return {
     uploads: createUploads({ ...needs, files, settling, bytes, end }),
+    settling,
     expiry,
     removal: { name: 'uploads', removeSome: ({ id, tenantId }) => expiry.removeSome({ tenantId, ownerId: id }) },
     startWorker: expiry.startWorker,

@@ -35,7 +35,7 @@ interface Flow {
 /** A client whose connection broke comes back before we notice. */
 const silentMs = 5_000;
 
-const inUse = (): Problem => new Problem('locked', 'Another request sends bytes of this upload.', { retryAfterMs: 1_000 });
+export const inUse = (): Problem => new Problem('locked', 'Another request sends bytes of this upload.', { retryAfterMs: 1_000 });
 
 export const wrongOffset = (offset: number): Problem =>
   new Problem('conflict', `The upload goes on at ${offset}.`, { members: { offset }, headers: { 'upload-offset': String(offset) } });

@@ -2,10 +2,10 @@ import { type BlobStore, BodyInUse } from '../../../blobs/blob-store.ts';
 import type { Database, Write } from '../../../database/database.ts';
 import type { UploadRow } from '../../../database/tables.ts';
 import type { Clock } from '../../../foundation/clock.ts';
-import type { FileRemoval, RemoveAlso } from '../file-removal.ts';
+import type { FileRemoval, RemoveAlso } from '../ending/file-removal.ts';
 import type { NewFileRow } from '../file-store.ts';
-import type { Settlement, Settling } from '../settle-file.ts';
-import type { SettleStore } from '../settle-store.ts';
+import type { Settlement, Settling } from '../receiving/settle-file.ts';
+import type { SettleStore } from '../receiving/settle-store.ts';
 import type { UploadStore } from './upload-store.ts';
 
 /** How long an upload may wait for its next bytes, and how long it is remembered when it is over. */

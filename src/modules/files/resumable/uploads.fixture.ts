@@ -13,21 +13,23 @@ import { createEvents } from '../../events/events.ts';
 import { createKeptLog } from '../../identity/accounts/people.fixture.ts';
 import { createTurnableClock, givenDatabase } from '../../identity/identity.fixture.ts';
 import { createTrace } from '../../trace/trace.ts';
-import { createBlobRemoval } from '../blob-removal.ts';
-import { createBlobRemovalStore } from '../blob-removal-store.ts';
+import { createBlobRemoval } from '../ending/blob-removal.ts';
+import { createBlobRemovalStore } from '../ending/blob-removal-store.ts';
+import { createFileRemoval } from '../ending/file-removal.ts';
+import { createFileRetention } from '../ending/file-retention.ts';
+import { createTrashStore } from '../ending/trash-store.ts';
 import { createFileFacts } from '../file-facts.ts';
-import { createFileRemoval } from '../file-removal.ts';
-import { createFileRetention } from '../file-retention.ts';
 import { createFileStore } from '../file-store.ts';
-import { createFolderGate } from '../folder-gate.ts';
-import { createFolderStore } from '../folder-store.ts';
-import { createLedger } from '../ledger-store.ts';
-import { createQuota } from '../quota.ts';
-import type { Sender } from '../receive-file.ts';
-import { createSettling } from '../settle-file.ts';
-import { createSettleStore } from '../settle-store.ts';
-import { createTrashStore } from '../trash-store.ts';
-import { createUsageStore } from '../usage-store.ts';
+
+import { createFolderGate } from '../folders/folder-gate.ts';
+import { createFolderStore } from '../folders/folder-store.ts';
+import { createLedger, type Limits } from '../ledger-store.ts';
+import { createQuota } from '../receiving/quota.ts';
+import type { Sender } from '../receiving/receive-file.ts';
+import { createSettling } from '../receiving/settle-file.ts';
+import { createSettleStore } from '../receiving/settle-store.ts';
+import { createUsageStore } from '../receiving/usage-store.ts';
+
 import { createUploadBytes } from './upload-bytes.ts';
 import { createUploadEnd, endUploadOf } from './upload-end.ts';
 import { createUploadExpiry } from './upload-expiry.ts';
@@ -61,10 +63,14 @@ export const givenUploads = async (context: TestContext) => {
   context.after(() => intake.close());
 
   /** As a process that has just begun; `through` stands before the blobs. */
-  const open = (through: Partial<BlobStore> = {}, scanner: Pick<Scanner, 'scan'> = { scan: async () => ({ isClean: true }) }) => {
+  const open = (
+    through: Partial<BlobStore> = {},
+    scanner: Pick<Scanner, 'scan'> = { scan: async () => ({ isClean: true }) },
+    limits: Limits = {},
+  ) => {
     const kept = { ...blobs, ...through };
     const ledger = createLedger(database);
-    const quota = createQuota({ usage: createUsageStore(database), quotasOf: async () => ({}), fallback: {} });
+    const quota = createQuota({ usage: createUsageStore(database), quotasOf: async () => ({}), fallback: limits });
     const folderGate = createFolderGate({ folders: createFolderStore(database) });
     const facts = createFileFacts({ publicUrl: undefined });
     const common = { ...{ database, events, trace, clock, ids, log, ledger, quota, folderGate, facts }, blobs: kept };
@@ -100,8 +106,13 @@ export const givenUploads = async (context: TestContext) => {
         bytes: text.length,
       });
     };
+    /** Bytes of which nobody said how many they are, all of them at once. */
+    const sendUncounted = async (id: string, text: string) => {
+      const body = Readable.from([Buffer.from(text)], { objectMode: false });
+      return await uploads.append(grace, await uploads.find(grace, id), { offset: 0, body, bytes: undefined });
+    };
     return {
-      ...{ uploads, end, settling, begin, send, removal },
+      ...{ uploads, end, settling, begin, send, sendUncounted, removal },
       look: async (id: string) => await uploads.look(grace, await uploads.find(grace, id)),
       expiry: createUploadExpiry({ ...common, store, end, bytes }),
       retention: createFileRetention({ ...common, store: trashStore, removal, trashMs: dayMs, retentionMs: dayMs }),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { BodyInUse } from '../../../blobs/blob-store.ts';
 import { Problem, Unavailable } from '../../../foundation/problem.ts';
 import { dayMs, givenUploads, grace } from './uploads.fixture.ts';
 
@@ -130,6 +131,50 @@ test('an expected file that its owner deletes takes its upload with it, also whi
   await blobs.append(id, 5, Buffer.from('world'));
   await assert.rejects(end.finish(upload, {}), ofKind('gone'));
   assert.equal(await blobs.sizeOf(id), undefined, 'no bytes without a row');
+});
+
+test('whoever sends the last bytes while the file is being deleted is told that it is gone', async (context) => {
+  const { blobs, database, open } = await givenUploads(context);
+  const racing = open({
+    complete: async (key) => {
+      const row = await database.read.selectFrom('files').selectAll().where('id', '=', key).executeTakeFirstOrThrow();
+      await removal.remove(row, { who: 'per_grace', tells: 'nothing' });
+      throw new BodyInUse(key);
+    },
+  });
+  const { begin, send, removal } = racing;
+  const id = await begin(5);
+  await assert.rejects(send(id, 0, 'hello'), ofKind('gone'));
+
+  const busy = open({
+    complete: async (key) => {
+      throw new BodyInUse(key);
+    },
+  });
+  const other = await busy.begin(5);
+  await assert.rejects(busy.send(other, 0, 'hello'), ofKind('locked'), 'may be asked for again');
+  assert.equal((await open().look(other)).isStored, true);
+  assert.equal(await blobs.sizeOf(other), 5);
+});
+
+test('uploads without a length that come at once take no more room than there is', async (context) => {
+  const { database, open, countOf, usedBytes } = await givenUploads(context);
+  const { begin, sendUncounted, uploads } = open({}, undefined, { personBytes: 100 });
+  const ids = await Promise.all(Array.from({ length: 4 }, () => begin(undefined)));
+  const outcomes = await Promise.allSettled(ids.map((id) => sendUncounted(id, 'a'.repeat(80))));
+  const refused = ids.filter((_, index) => outcomes[index]?.status === 'rejected');
+  assert.equal(refused.length, 3);
+  assert.deepEqual([await countOf('files'), await usedBytes()], [1, 80]);
+  for (const id of refused) await assert.rejects(uploads.find(grace, id), ofKind('gone'));
+  const ordered = await database.read.selectFrom('blobRemovals').select('blobKey').where('blobKey', 'in', refused).execute();
+  assert.deepEqual(new Set(ordered.map(({ blobKey }) => blobKey)), new Set(refused), 'their bytes go');
+});
+
+test('of a type that is none nothing is told', async (context) => {
+  const { database, open } = await givenUploads(context);
+  const id = await open().begin(5, { metadata: `filetype ${Buffer.from('text/plain\r\nX: y\0').toString('base64')}` });
+  const { type } = await database.read.selectFrom('files').select('type').where('id', '=', id).executeTakeFirstOrThrow();
+  assert.equal(type, '');
 });
 
 test('of an account that is gone nothing of its uploads is left', async (context) => {

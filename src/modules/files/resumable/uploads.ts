@@ -7,15 +7,18 @@ import type { Ids } from '../../../foundation/ids.ts';
 import { Problem } from '../../../foundation/problem.ts';
 import type { Trace } from '../../trace/trace.ts';
 import type { FileStore } from '../file-store.ts';
-import { judgedBytes } from '../file-types.ts';
-import { type FolderGate, lockedFolder } from '../folder-gate.ts';
+import { type FolderGate, lockedFolder } from '../folders/folder-gate.ts';
 import type { Ledger, Limits } from '../ledger-store.ts';
-import type { Quota } from '../quota.ts';
-import { newRow, type Sender, tooLargeFile } from '../receive-file.ts';
-import type { Settling } from '../settle-file.ts';
-import type { SettleStore } from '../settle-store.ts';
+
+import type { Quota } from '../receiving/quota.ts';
+import { newRow, type Sender, tooLargeFile } from '../receiving/receive-file.ts';
+import type { Settling } from '../receiving/settle-file.ts';
+import type { SettleStore } from '../receiving/settle-store.ts';
+import { judgedBytes } from '../type-detection/file-types.ts';
+import { declaredType } from '../type-detection/type-names.ts';
+
 import { badHeader, type Concat } from './tus-headers.ts';
-import { type UploadBytes, wrongOffset } from './upload-bytes.ts';
+import { inUse, type UploadBytes, wrongOffset } from './upload-bytes.ts';
 import { type UploadEnd, uploadKeptMs } from './upload-end.ts';
 import { readMetadata } from './upload-metadata.ts';
 import type { FoundUpload, UploadStore } from './upload-store.ts';
@@ -102,10 +105,10 @@ export const createUploads = (needs: UploadsNeeds): Uploads => {
 
   /** The writes that make the row of a file that waits for its bytes, and hold the room for it. */
   const expectFile = async (sender: Sender, upload: UploadRow): Promise<readonly Write[]> => {
-    const { fields, declaredType = '' } = readMetadata(upload.metadata ?? undefined);
+    const { fields, declaredType: declaredAs } = readMetadata(upload.metadata ?? undefined);
     const { viewer, address, requestId } = sender;
     const gate = await folderGate.open(viewer, fields.folderId);
-    const declared = { id: upload.id, type: declaredType, size: upload.length ?? 0, sha256: '' };
+    const declared = { id: upload.id, type: declaredType(declaredAs) ?? '', size: upload.length ?? 0, sha256: '' };
     const row = newRow(sender, declared, fields, { state: 'expected', at: upload.createdAt });
     const by = viewer.callerId === viewer.ownerId ? {} : { by: viewer.callerId };
     const { tenantId, id, ownerId, createdAt: at } = upload;
@@ -197,6 +200,16 @@ export const createUploads = (needs: UploadsNeeds): Uploads => {
     }
   };
 
+  /** Uploads without a length that came at once found the same room: those for which none is left end, since nobody counts their bytes. */
+  const holdWhatCame = async (sender: Sender, upload: UploadRow, bytesThere: number): Promise<void> => {
+    try {
+      await reserve(upload, bytesThere);
+    } catch (error) {
+      if (error instanceof Problem) await end.giveUp(upload, settlementOf(sender));
+      throw error;
+    }
+  };
+
   /** The upload with its length, where that is told now. */
   const withLength = async (upload: FoundUpload, { offset, length }: UploadChunk): Promise<FoundUpload> => {
     if (length === undefined || length === upload.length) return upload;
@@ -208,8 +221,26 @@ export const createUploads = (needs: UploadsNeeds): Uploads => {
     return { ...upload, length, fileSize: length };
   };
 
+  const find: Uploads['find'] = async ({ viewer }, id) => {
+    const upload = await store.findUpload(viewer, id);
+    if (upload === undefined) throw new Problem('not-found', `There is no upload ${id}.`);
+    const { kind, state, fileState, expiresAt } = upload;
+    if (state === 'ended') throw gone();
+    if (kind !== 'partial' && (fileState === null || fileState === 'rejected')) throw gone();
+    if (upload.isHidden === 1) throw lockedFolder();
+    if (state === 'stored') return upload;
+    if (fileState === 'trashed' || (expiresAt <= clock.now() && !bytes.isFlowing(id))) throw gone();
+    return upload;
+  };
+
   const finish = async (sender: Sender, upload: UploadRow): Promise<Progress> => {
-    await end.finish(upload, settlementOf(sender));
+    try {
+      await end.finish(upload, settlementOf(sender));
+    } catch (error) {
+      if (!(error instanceof BodyInUse || error instanceof BlobMissing)) throw error;
+      await find(sender, upload.id); // whoever deletes it is faster just now: then it is gone
+      throw error instanceof BodyInUse ? inUse() : error;
+    }
     return { upload, offset: upload.length ?? undefined, isStored: true };
   };
 
@@ -255,7 +286,7 @@ export const createUploads = (needs: UploadsNeeds): Uploads => {
     }
     const moved = { ...upload, expiresAt: expiry() };
     await database.write(end.touch(upload));
-    if (length === null) await reserve(upload, offset);
+    if (length === null) await holdWhatCame(sender, upload, offset);
     if (brokenBy !== undefined) throw brokenBy;
     if (!sender.isStillLetIn()) throw new Problem('bad-token', 'The session ended while the bytes came in. They were kept.');
     return upload.kind === 'file' && offset === length ? await finish(sender, upload) : { upload: moved, offset, isStored: false };
@@ -269,17 +300,7 @@ export const createUploads = (needs: UploadsNeeds): Uploads => {
       return { upload: await begin(sender, wish, wish.length), offset: 0, isStored: false };
     },
 
-    async find({ viewer }, id) {
-      const upload = await store.findUpload(viewer, id);
-      if (upload === undefined) throw new Problem('not-found', `There is no upload ${id}.`);
-      const { kind, state, fileState, expiresAt } = upload;
-      if (state === 'ended') throw gone();
-      if (kind !== 'partial' && (fileState === null || fileState === 'rejected')) throw gone();
-      if (upload.isHidden === 1) throw lockedFolder();
-      if (state === 'stored') return upload;
-      if (fileState === 'trashed' || (expiresAt <= clock.now() && !bytes.isFlowing(id))) throw gone();
-      return upload;
-    },
+    find,
 
     async look(sender, upload) {
       const offset = await end.offsetOf(upload);

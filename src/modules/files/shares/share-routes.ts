@@ -83,11 +83,11 @@ const OpenedOut = Type.Object(
   },
 );
 
-type ShareFace = Pick<Files, 'shares' | 'shareVisits' | 'viewerOf' | 'senderOf' | 'urlOf' | 'bytesOf'>;
+type ShareFace = Pick<Files, 'shares' | 'shareVisits' | 'viewerOf' | 'senderOf' | 'urlOf' | 'bytesOf' | 'pathPrefix'>;
 
 /** Shares as their owners make them, and as programs open them; people have the page. */
 export const shareRoutes =
-  ({ shares, shareVisits, viewerOf, senderOf, urlOf, bytesOf }: ShareFace): FastifyPluginAsyncTypebox =>
+  ({ shares, shareVisits, viewerOf, senderOf, urlOf, bytesOf, pathPrefix }: ShareFace): FastifyPluginAsyncTypebox =>
   async (app) => {
     const actorOf = (request: FastifyRequest) =>
       senderOf(callerOf(request), { address: addressOf(request), requestId: request.id, folderToken: request.headers['x-folder-token'] });
@@ -205,7 +205,8 @@ export const shareRoutes =
           });
           return await sendBytes(request, reply, { ...bytes, onStart: begin });
         } catch (error) {
-          if (error instanceof Problem && isFollowedByPerson(request)) return (reply as FastifyReply).redirect(`/s/${token}`, 303);
+          if (error instanceof Problem && isFollowedByPerson(request))
+            return (reply as FastifyReply).redirect(`${pathPrefix}/s/${encodeURIComponent(token)}`, 303);
           throw error;
         }
       },

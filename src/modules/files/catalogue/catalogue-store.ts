@@ -1,0 +1,242 @@
+import { type RawBuilder, sql } from 'kysely';
+import type { Database } from '../../../database/database.ts';
+import { asArray, elementsOf, holds, matchesTerms } from '../../../database/dialect.ts';
+import type { FileRow } from '../../../database/tables.ts';
+import { badCursor, decodeCursor, type PageRequest } from '../../../foundation/page.ts';
+import { fileColumns, type NewFileRow } from '../file-store.ts';
+import { isHidden, isSeenBy } from '../sight-store.ts';
+import type { Viewer } from '../viewer.ts';
+import { expressionFor } from './search-index-store.ts';
+import type { WantedWords } from './search-words.ts';
+
+export const sorts = ['createdAt', '-createdAt', 'name', '-name', 'size', '-size'] as const;
+export type Sort = (typeof sorts)[number];
+
+export interface CatalogueFilter {
+  readonly states: readonly FileRow['state'][];
+  /** The viewer's own alone. */
+  readonly isOwn: boolean;
+  readonly category?: string | undefined;
+  readonly language?: string | undefined;
+  readonly provider?: string | undefined;
+  readonly role?: string | undefined;
+  /** A media type, or all of a kind as `image/*`. */
+  readonly type?: string | undefined;
+  readonly visibility?: FileRow['visibility'] | undefined;
+  /** A folder's id, or `root`. */
+  readonly folder?: string | undefined;
+  readonly words?: WantedWords | undefined;
+}
+
+export interface ListedFile extends NewFileRow {
+  readonly position: number;
+}
+
+const columns = [...fileColumns, 'files.position'] as const;
+
+export type CatalogueStore = ReturnType<typeof createCatalogueStore>;
+
+/**
+ * So many are sorted for each page; where more match, a walk in the order of the sort finds a page soon. Of a million files a walk looks at
+ * 50 × 1,000,000 / 8,000 = 6,250 rows at the most, if what matches is spread over the order. Where it is not (all images are larger than all
+ * texts), the walk gives up, and all that match are sorted after all.
+ */
+const usualLimits = { mostSorted: 8_000, mostWalked: 8_000 };
+
+const mostEndings = 16;
+
+/** How the place of a row in each order is known. Files are written in the order of their times, so `position` stands for the time. */
+export const placeOf = (sort: Sort, { nameKey, size, position }: ListedFile): (string | number)[] => {
+  if (sort.endsWith('createdAt')) return [sort, position];
+  return [sort, sort.endsWith('name') ? nameKey : size, position];
+};
+
+/** Whole numbers must reach the index of terms as such. */
+const whole = (number: number) => sql<number>`cast(${number} as integer)`;
+const keyOf = (sort: Sort) => sql.ref(sort.endsWith('name') ? 'files.nameKey' : 'files.size');
+const position = sql.ref('files.position');
+const directionOf = (sort: Sort) => sql.raw(sort.startsWith('-') ? 'desc' : 'asc');
+const beyondOf = (sort: Sort) => sql.raw(sort.startsWith('-') ? '<' : '>');
+const orderOf = (sort: Sort) => sql`${keyOf(sort)} ${directionOf(sort)}, ${position} ${directionOf(sort)}`;
+
+/** The place of a row in an order; `key` is absent where the order is that of time. */
+interface Place {
+  readonly key?: string | number;
+  readonly position: number;
+}
+
+/** The place that a cursor names; one of another order is refused. */
+const placeIn = (sort: Sort, cursor: string): Place => {
+  const { other, ...place } = partsOf(sort, cursor);
+  if (other !== sort) throw badCursor('The cursor is of a list in another order.');
+  return place;
+};
+
+const partsOf = (sort: Sort, cursor: string): Place & { other: string } => {
+  if (sort.endsWith('createdAt')) {
+    const [other, position] = decodeCursor(cursor, ['string', 'number'] as const);
+    return { other, position };
+  }
+  const [other, key, position] = sort.endsWith('name')
+    ? decodeCursor(cursor, ['string', 'string', 'number'] as const)
+    : decodeCursor(cursor, ['string', 'number', 'number'] as const);
+  return { other, key, position };
+};
+
+const isOfType = (type: string): RawBuilder<boolean> =>
+  type.endsWith('/*')
+    ? sql<boolean>`(${sql.ref('files.type')} >= ${type.slice(0, -1)} and ${sql.ref('files.type')} < ${`${type.slice(0, -2)}0`})`
+    : sql<boolean>`${sql.ref('files.type')} = ${type}`;
+
+/** What the row must be. The filters that have indexes for other questions are hidden from the planner: the order comes first here. */
+const conditionsOf = (viewer: Viewer, filter: CatalogueFilter): RawBuilder<boolean> => {
+  const { states, isOwn, category, language, provider, role, type, visibility, folder, words } = filter;
+  const is = (name: keyof FileRow, value: string) => sql<boolean>`${sql.ref(`files.${name}`)} = ${value}`;
+  const conditions: RawBuilder<boolean>[] = [
+    sql<boolean>`${sql.ref('files.state')} || '' in (${sql.join(states)})`,
+    ...(isOwn ? [sql<boolean>`${sql.ref('files.ownerId')} || '' = ${viewer.ownerId}`] : []),
+    ...(category === undefined ? [] : [is('category', category)]),
+    ...(language === undefined ? [] : [is('language', language)]),
+    ...(provider === undefined ? [] : [is('provider', provider)]),
+    ...(role === undefined
+      ? []
+      : [sql<boolean>`exists (select 1 from ${elementsOf(sql.ref('files.rolesJson'))} as "wanted" where "wanted"."value" = ${role})`]),
+    ...(type === undefined ? [] : [isOfType(type)]),
+    ...(visibility === undefined ? [] : [is('visibility', visibility)]),
+    ...(folder === undefined
+      ? []
+      : [
+          folder === 'root'
+            ? sql<boolean>`${sql.ref('files.folderId')} is null`
+            : sql<boolean>`${sql.ref('files.folderId')} || '' = ${folder}`,
+        ]),
+    ...(words?.whole ?? []).map((word) => holds(sql.ref('files.words'), ` ${word} `)),
+    ...(words === undefined ? [] : [holds(sql.ref('files.words'), ` ${words.beginning}`)]),
+    isSeenBy(viewer),
+    sql<boolean>`not ${isHidden('files.folderId', viewer)}`,
+  ];
+  return sql<boolean>`${sql.join(conditions, sql` and `)}`;
+};
+
+/** Lists of files. Every page costs about the same, whatever the filter, the order and how far in it lies. */
+export const createCatalogueStore = ({ read }: Pick<Database, 'read'>, { mostSorted, mostWalked } = usualLimits) => {
+  /** All words that begin so, where they are few. */
+  const findEndings = async ({ beginning }: WantedWords): Promise<string[] | undefined> => {
+    const found = await read
+      .selectFrom('fileTerms')
+      .select('term')
+      .where('term', '>=', beginning)
+      .where('term', '<=', `${beginning}\u{10ffff}`)
+      .limit(mostEndings + 1)
+      .execute();
+    return found.length > mostEndings ? undefined : found.map((row) => row.term);
+  };
+
+  /** Where those stand that the index of terms finds, as a JSON array; undefined where they are more than are sorted. */
+  const findFew = async (expression: string): Promise<string | undefined> => {
+    const found = read
+      .selectFrom('fileSearch')
+      .select('rowid')
+      .where(matchesTerms('fileSearch', expression))
+      .limit(mostSorted + 1);
+    const { count, positions } = await read
+      .selectFrom(found.as('found'))
+      .select(({ fn }) => [fn.countAll<number>().as('count'), asArray(sql.ref('found.rowid')).as('positions')])
+      .executeTakeFirstOrThrow();
+    return count > mostSorted ? undefined : positions;
+  };
+
+  const sortFew = (positions: string, where: RawBuilder<boolean>, sort: Sort, limit: number): Promise<ListedFile[]> =>
+    read
+      .selectFrom('files')
+      .select(columns)
+      .where(sql<boolean>`${position} in (select "value" from ${elementsOf(positions)})`)
+      .where(where)
+      .orderBy(orderOf(sort))
+      .limit(limit)
+      .execute();
+
+  /** What the index of terms finds, read in its order (that of time) or sorted. */
+  const find = (expression: string, where: RawBuilder<boolean>, order: RawBuilder<unknown>, limit: number): Promise<ListedFile[]> =>
+    read
+      .selectFrom('fileSearch')
+      .crossJoin('files')
+      .whereRef('files.position', '=', 'fileSearch.rowid')
+      .where(matchesTerms('fileSearch', expression))
+      .where(where)
+      .select(columns)
+      .orderBy(order)
+      .limit(limit)
+      .execute();
+
+  /**
+   * Goes through a part of all files in the order of the sort until the page is full; `isAll` where it came to the end of the part. It gives
+   * up after some rows.
+   */
+  const walk = async (part: RawBuilder<boolean>, wanted: RawBuilder<boolean>, sort: Sort, limit: number) => {
+    const key = keyOf(sort);
+    const last = await read
+      .selectFrom('files')
+      .select([sql<string | number>`${key}`.as('key'), 'files.position'])
+      .where(part)
+      .orderBy(orderOf(sort))
+      .offset(mostWalked)
+      .limit(1)
+      .executeTakeFirst();
+    const isNear = last && sql<boolean>`not (${key}, ${position}) ${beyondOf(sort)} (${last.key}, ${whole(last.position)})`;
+    // The key alone once more: the walk ends there.
+    const isBeforeEnd = last && sql<boolean>`${key} ${sql.raw(sort.startsWith('-') ? '>=' : '<=')} ${last.key} and ${isNear}`;
+    const rows = await read
+      .selectFrom('files')
+      .select(columns)
+      .where(isBeforeEnd ? sql<boolean>`${part} and ${isBeforeEnd} and ${wanted}` : sql<boolean>`${part} and ${wanted}`)
+      .orderBy(orderOf(sort))
+      .limit(limit)
+      .execute();
+    return { rows, isAll: last === undefined };
+  };
+
+  /** The page by walking; undefined where what is wanted does not lie near. Rows of the same key as the place are a part of their own. */
+  const walkFrom = async (place: Place | undefined, wanted: RawBuilder<boolean>, sort: Sort, limit: number) => {
+    const [key, beyond] = [keyOf(sort), beyondOf(sort)];
+    const everything = sql<boolean>`${sql.lit(1)} = 1`;
+    const parts =
+      place === undefined
+        ? [everything]
+        : [
+            sql<boolean>`${key} = ${place.key} and ${position} ${beyond} ${whole(place.position)}`,
+            sql<boolean>`${key} ${beyond} ${place.key}`,
+          ];
+    const found: ListedFile[] = [];
+    for (const part of parts) {
+      const { rows, isAll } = await walk(part, wanted, sort, limit - found.length);
+      found.push(...rows);
+      if (found.length >= limit) return found;
+      if (!isAll) return undefined;
+    }
+    return found;
+  };
+
+  return {
+    /** One more than the page has, to know whether another one follows. */
+    async listFiles(viewer: Viewer, filter: CatalogueFilter, sort: Sort, { limit, cursor }: PageRequest): Promise<ListedFile[]> {
+      const place = cursor === undefined ? undefined : placeIn(sort, cursor);
+      const endings = filter.words && (await findEndings(filter.words));
+      if (endings?.length === 0) return [];
+      const expression = expressionFor(viewer, filter, endings);
+      const wanted = conditionsOf(viewer, filter);
+      if (sort.endsWith('createdAt')) {
+        const rowid = sql.ref('fileSearch.rowid');
+        const where = place === undefined ? wanted : sql<boolean>`${wanted} and ${rowid} ${beyondOf(sort)} ${whole(place.position)}`;
+        return await find(expression, where, sql`${rowid} ${directionOf(sort)}`, limit + 1);
+      }
+      const few = await findFew(expression);
+      const rows = few === undefined ? await walkFrom(place, wanted, sort, limit + 1) : undefined;
+      if (rows !== undefined) return rows;
+      const isAfter =
+        place && sql<boolean>`(${keyOf(sort)}, ${position}) ${beyondOf(sort)} (${place.key}, ${whole(place.position)}) and ${wanted}`;
+      if (few !== undefined) return await sortFew(few, isAfter ?? wanted, sort, limit + 1);
+      return await find(expression, isAfter ?? wanted, orderOf(sort), limit + 1);
+    },
+  };
+};

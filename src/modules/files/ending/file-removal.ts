@@ -1,0 +1,82 @@
+import { type Database, type Write, WriteRefused } from '../../../database/database.ts';
+import type { Clock } from '../../../foundation/clock.ts';
+import type { Events } from '../../events/events.ts';
+import type { Trace } from '../../trace/trace.ts';
+import type { FileFacts } from '../file-facts.ts';
+import type { NewFileRow } from '../file-store.ts';
+import type { Ledger } from '../ledger-store.ts';
+import type { BlobRemoval } from './blob-removal.ts';
+import type { TrashStore } from './trash-store.ts';
+
+/** Who ends a file, and what is told of it. */
+export interface Ending {
+  /** The caller, or `entrepot` where time did it. */
+  readonly who: string;
+  /** Who stands in the trace, where it is another (a device acts for its person). */
+  readonly tracedAs?: string;
+  readonly place?: string;
+  readonly requestId?: string;
+  readonly detail?: object;
+  /** What targets are told: the file as it was, its ids alone, or nothing. */
+  readonly tells: 'file' | 'ids' | 'nothing';
+}
+
+/**
+ * Ends a file for good, by the one road that all who do so take: its row goes with all that is counted of it, targets and trace are told, and its
+ * bytes are ordered to be removed, all in one transaction. So whatever ends the process, either the file is there as it was, or its
+ * bytes go.
+ */
+export interface FileRemoval {
+  /** Resolves with false where the file changed since it was read: nothing was done then. */
+  remove(file: NewFileRow, ending: Ending): Promise<boolean>;
+}
+
+/** Whoever made other things of files (shares, uploads, …) gives the writes that end those of one. */
+export type RemoveAlso = (fileId: string) => readonly Write[];
+
+export const createFileRemoval = ({
+  database,
+  store,
+  blobRemoval,
+  ledger,
+  events,
+  trace,
+  facts,
+  clock,
+  alsoRemoves = [],
+}: {
+  database: Pick<Database, 'write'>;
+  store: Pick<TrashStore, 'removeFile' | 'noteEnd' | 'isUnderLock'>;
+  blobRemoval: Pick<BlobRemoval, 'writes' | 'announce'>;
+  ledger: Ledger;
+  events: Pick<Events, 'append' | 'announce'>;
+  trace: Pick<Trace, 'entries'>;
+  facts: FileFacts;
+  clock: Clock;
+  alsoRemoves?: readonly RemoveAlso[];
+}): FileRemoval => ({
+  async remove(file, { who, tracedAs = who, place, requestId, detail, tells }) {
+    const { id, tenantId, ownerId } = file;
+    const at = clock.now();
+    const isUnderLock = tells === 'ids' || (tells === 'file' && (await store.isUnderLock(file)));
+    // Of what is gone no address is told.
+    const told = { ...file, state: 'trashed', updatedAt: at } as const;
+    try {
+      await database.write([
+        ...ledger.leave(id),
+        store.removeFile(file),
+        ...alsoRemoves.flatMap((remove) => remove(id)),
+        ...blobRemoval.writes(file, at),
+        store.noteEnd({ id, tenantId, ownerId, endedAt: at }),
+        ...(tells === 'nothing' ? [] : events.append([facts.of('file.deleted', told, { isUnderLock, who, more: { state: 'deleted' } })])),
+        ...trace.entries([{ tenantId, subject: id, kind: 'file', requestId, at, what: 'deleted', who: tracedAs, place, detail }]),
+      ]);
+    } catch (error) {
+      if (error instanceof WriteRefused) return false;
+      throw error;
+    }
+    blobRemoval.announce();
+    if (tells !== 'nothing') events.announce();
+    return true;
+  },
+});
