@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { BodyInUse } from '../../../blobs/blob-store.ts';
 import { Problem, Unavailable } from '../../../foundation/problem.ts';
@@ -186,6 +187,18 @@ test('parts and files together take no more room than there is, and parts make w
   assert.equal(await usedBytes(), 80);
   await assert.rejects(begin(30), ofKind('quota-exceeded'));
   await begin(20);
+});
+
+test('of requests that tell the length at once one goes on, and the others are told that it does', async (context) => {
+  const { open, usedBytes } = await givenUploads(context);
+  const { begin, uploads } = open({}, undefined, { personBytes: 1_000 });
+  const found = await uploads.find(grace, await begin(undefined));
+  const tell = (length: number) =>
+    uploads.append(grace, found, { offset: 0, body: Readable.from([Buffer.from('hello')], { objectMode: false }), bytes: 5, length });
+  const [one, ...others] = (await Promise.allSettled([tell(10), tell(11), tell(10)])).toSorted((a, b) => (a.status < b.status ? -1 : 1));
+  assert.equal(one?.status, 'fulfilled');
+  for (const other of others) assert.ok(other.status === 'rejected' && ofKind('locked')(other.reason), JSON.stringify(other));
+  assert.ok([10, 11].includes(await usedBytes()));
 });
 
 test('of a type that is none nothing is told', async (context) => {

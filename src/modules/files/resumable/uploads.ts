@@ -230,17 +230,6 @@ export const createUploads = (needs: UploadsNeeds): Uploads => {
     }
   };
 
-  /** The upload with its length, where that is told now. */
-  const withLength = async (upload: FoundUpload, { offset, length }: UploadChunk): Promise<FoundUpload> => {
-    if (length === undefined || length === upload.length) return upload;
-    if (upload.length !== null) throw badHeader('Upload-Length', `was said to be ${upload.length}`);
-    if (length < offset) throw badHeader('Upload-Length', 'is less than what is there');
-    if (length === 0) throw new Problem('empty', 'A file has at least one byte.');
-    if (length > maxFileBytes) throw tooLargeFile(maxFileBytes);
-    await reserve(upload, length, length);
-    return { ...upload, length, fileSize: length };
-  };
-
   const find: Uploads['find'] = async ({ viewer }, id) => {
     const upload = await store.findUpload(viewer, id);
     if (upload === undefined) throw new Problem('not-found', `There is no upload ${id}.`);
@@ -251,6 +240,22 @@ export const createUploads = (needs: UploadsNeeds): Uploads => {
     if (state === 'stored') return upload;
     if (fileState === 'trashed' || (expiresAt <= clock.now() && !bytes.isFlowing(id))) throw gone();
     return upload;
+  };
+
+  /** The upload with its length, where that is told now. */
+  const withLength = async (sender: Sender, upload: FoundUpload, { offset, length }: UploadChunk): Promise<FoundUpload> => {
+    if (length === undefined || length === upload.length) return upload;
+    if (upload.length !== null) throw badHeader('Upload-Length', `was said to be ${upload.length}`);
+    if (length < offset) throw badHeader('Upload-Length', 'is less than what is there');
+    if (length === 0) throw new Problem('empty', 'A file has at least one byte.');
+    if (length > maxFileBytes) throw tooLargeFile(maxFileBytes);
+    try {
+      await reserve(upload, length, length);
+    } catch (error) {
+      const now = error instanceof Problem ? await find(sender, upload.id) : undefined;
+      throw now === undefined || now.length === null ? error : inUse(); // somebody told it at the same time
+    }
+    return { ...upload, length, fileSize: length };
   };
 
   const finish = async (sender: Sender, upload: UploadRow): Promise<Progress> => {
@@ -335,7 +340,7 @@ export const createUploads = (needs: UploadsNeeds): Uploads => {
       await bytes.makeWay(found.id);
       const current = await end.offsetOf(found);
       if (current !== chunk.offset) throw wrongOffset(current ?? 0);
-      const upload = await withLength(found, chunk);
+      const upload = await withLength(sender, found, chunk);
       const endsAt = chunk.offset + (chunk.bytes ?? 0);
       if (upload.length !== null && endsAt > upload.length) throw beyond(upload.length);
       if (endsAt > maxFileBytes) throw tooLargeFile(maxFileBytes);
