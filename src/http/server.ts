@@ -26,6 +26,7 @@ import type { IdempotencyStore } from './idempotency.ts';
 import { addJsonBodies } from './json-body.ts';
 import { metricsRoutes } from './metrics-routes.ts';
 import { createApiDocument } from './openapi.ts';
+import { addPathPrefix } from './path-prefix.ts';
 import { sendProblem } from './problem-reply.ts';
 import { problemRoutes } from './problem-routes.ts';
 import { addTraceContext, requestIdFrom } from './request-context.ts';
@@ -158,6 +159,7 @@ export const createServer = (needs: ServerNeeds): App => {
     if (needs.isStopping()) reply.header('connection', 'close');
     done(null, payload);
   });
+  addPathPrefix(app, needs.publicUrl);
   app.setErrorHandler(errorHandler(needs));
   app.setNotFoundHandler(() => {
     throw new Problem('not-found', 'There is nothing at this address.');

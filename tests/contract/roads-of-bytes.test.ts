@@ -95,7 +95,7 @@ for (const { name: roadName, cacheControl, to } of roads) {
       assertWhole(answer);
       const { headers } = answer;
       assert.equal(headers.get('content-length'), String(size));
-      assert.equal(headers.get('content-type'), 'text/plain');
+      assert.equal(headers.get('content-type'), 'text/plain; charset=utf-8');
       assert.equal(headers.get('etag'), `"${file.sha256}"`);
       assert.equal(headers.get('accept-ranges'), 'bytes');
       assert.equal(headers.get('x-content-type-options'), 'nosniff');

@@ -101,8 +101,6 @@ export interface Files {
   readonly receiving: Receiving;
   readonly acts: FileActs;
   readonly uploads: Uploads;
-  /** What stands before our own paths in the world's addresses; empty without a `PUBLIC_URL` that has a path. */
-  readonly pathPrefix: string;
   readonly folders: Folders;
   readonly removeFolder: RemoveFolder;
   readonly locks: FolderLocks;
@@ -208,7 +206,6 @@ export const createFiles = (needs: FilesNeeds): Files => {
     receiving,
     acts,
     uploads: resumable.uploads,
-    pathPrefix: publicUrl === undefined ? '' : new URL(publicUrl).pathname.replace(/\/$/, ''),
     trash,
     shares: sharing.shares,
     shareVisits: sharing.shareVisits,

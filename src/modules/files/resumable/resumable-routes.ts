@@ -53,7 +53,7 @@ const Nothing = Type.Null({ description: 'Done.' });
 
 /** tus 1.0.0: uploads that go on where they were cut off. The upload's id is the id of its file. */
 export const resumableRoutes =
-  ({ uploads, senderOf, pathPrefix }: Pick<Files, 'uploads' | 'senderOf' | 'pathPrefix'>): FastifyPluginAsyncTypebox =>
+  ({ uploads, senderOf }: Pick<Files, 'uploads' | 'senderOf'>): FastifyPluginAsyncTypebox =>
   async (app) => {
     takeBodiesAsStreams(app);
 
@@ -78,7 +78,7 @@ export const resumableRoutes =
     /** The headers that tell where an upload stands. */
     const show = (reply: FastifyReply, { upload, offset, isStored }: Progress): FastifyReply => {
       if (offset !== undefined) reply.header('upload-offset', String(offset));
-      if (isStored) return reply.header('content-location', `${pathPrefix}/v1/files/${upload.id}`);
+      if (isStored) return reply.header('content-location', `/v1/files/${upload.id}`);
       return reply.header('upload-expires', new Date(upload.expiresAt).toUTCString());
     };
 
@@ -170,7 +170,7 @@ export const resumableRoutes =
             throw error;
           }
         }
-        return show(reply.header('location', `${pathPrefix}/v1/files/resumable/${id}`), progress)
+        return show(reply.header('location', `/v1/files/resumable/${id}`), progress)
           .code(201)
           .send();
       },

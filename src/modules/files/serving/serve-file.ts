@@ -3,6 +3,7 @@ import { BlobMissing, type BlobStore, type ByteRange } from '../../../blobs/blob
 import type { Log } from '../../../foundation/log.ts';
 import { noFile } from '../file-acts.ts';
 import type { FileStore, NewFileRow } from '../file-store.ts';
+import { isTextType } from '../type-detection/text-check.ts';
 import type { Download, Downloads } from './downloads.ts';
 
 /** How the bytes of a file go out. */
@@ -33,6 +34,12 @@ export interface ServedBytes {
   onStart(start: { readonly firstByte: number; readonly bytes: number }): void;
 }
 
+/**
+ * What a text is said to be: all that is kept as text is UTF-8, or UTF-16, whose byte order mark a browser believes before any header
+ * (Encoding Standard, "decode"). Without it a browser takes a text for Windows-1252.
+ */
+const contentTypeOf = (type: string): string => (isTextType(type) ? `${type}; charset=utf-8` : type);
+
 export type BytesOf = (file: NewFileRow, service: Service) => ServedBytes;
 
 /** Throws what it means that the bytes of a file could not be read. */
@@ -58,7 +65,7 @@ export const createBytesOf = ({
   downloads: Pick<Downloads, 'count'>;
 }): BytesOf => {
   return (file, { disposition, cacheControl, isForEverySite = false, isOwnAddress, download }) => ({
-    ...{ size: file.size, type: file.type, sha256: file.sha256, name: file.name, etag: `"${file.sha256}"` },
+    ...{ size: file.size, type: contentTypeOf(file.type), sha256: file.sha256, name: file.name, etag: `"${file.sha256}"` },
     ...{ disposition, cacheControl, isForEverySite },
     ...(isOwnAddress ? { lastModified: file.createdAt } : {}),
     open: (range) => blobs.open(file.id, range).catch((error: unknown) => tellMissing(file.id, error)),

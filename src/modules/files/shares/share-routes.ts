@@ -83,11 +83,11 @@ const OpenedOut = Type.Object(
   },
 );
 
-type ShareFace = Pick<Files, 'shares' | 'shareVisits' | 'viewerOf' | 'senderOf' | 'urlOf' | 'bytesOf' | 'pathPrefix'>;
+type ShareFace = Pick<Files, 'shares' | 'shareVisits' | 'viewerOf' | 'senderOf' | 'urlOf' | 'bytesOf'>;
 
 /** Shares as their owners make them, and as programs open them; people have the page. */
 export const shareRoutes =
-  ({ shares, shareVisits, viewerOf, senderOf, urlOf, bytesOf, pathPrefix }: ShareFace): FastifyPluginAsyncTypebox =>
+  ({ shares, shareVisits, viewerOf, senderOf, urlOf, bytesOf }: ShareFace): FastifyPluginAsyncTypebox =>
   async (app) => {
     const actorOf = (request: FastifyRequest) =>
       senderOf(callerOf(request), { address: addressOf(request), requestId: request.id, folderToken: request.headers['x-folder-token'] });
@@ -206,7 +206,7 @@ export const shareRoutes =
           return await sendBytes(request, reply, { ...bytes, onStart: begin });
         } catch (error) {
           if (error instanceof Problem && isFollowedByPerson(request))
-            return (reply as FastifyReply).redirect(`${pathPrefix}/s/${encodeURIComponent(token)}`, 303);
+            return (reply as FastifyReply).redirect(`/s/${encodeURIComponent(token)}`, 303);
           throw error;
         }
       },
