@@ -27,6 +27,8 @@ export interface ShareDownloadRow {
   opening: string;
   fileId: string;
   expiresAt: number;
+  /** How many bytes of the file that opening may still go on with before another download is counted. */
+  bytesLeft: number;
 }
 
 export interface ShareTables {

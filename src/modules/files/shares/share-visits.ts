@@ -1,6 +1,7 @@
 import { type Database, WriteRefused } from '../../../database/database.ts';
 import type { ShareRow } from '../../../database/tables.ts';
 import type { Clock } from '../../../foundation/clock.ts';
+import type { Log } from '../../../foundation/log.ts';
 import { Problem } from '../../../foundation/problem.ts';
 import { hashOf } from '../../../foundation/secret.ts';
 import type { Events } from '../../events/events.ts';
@@ -47,10 +48,12 @@ interface Beginning {
 export interface SharedDownload {
   readonly file: SharedFile;
   /**
-   * To be awaited before the answer leaves. Counts it, unless it goes on with a download that this opening has begun; throws `gone` where
-   * the share is used up, or over, by then.
+   * To be awaited before the answer leaves. Counts it, unless it goes on with a download that this opening has begun and of which so many
+   * bytes are left; throws `gone` where the share is used up, or over, by then.
    */
   begin(beginning: Beginning): Promise<void>;
+  /** When the answer is over: what it did not send may be fetched yet. */
+  end(sentBytes: number): void;
 }
 
 /**
@@ -74,6 +77,12 @@ const guessLimit = { name: 'share', limit: 5, windowMs: 15 * 60 * 1000 };
 /** Of a larger folder the first by name. */
 export const mostItems = 1_000;
 
+/**
+ * So many times its size a download gives before the next range is counted as another. Once would be too few: what was sent when a
+ * connection broke need not have arrived.
+ */
+const timesGiven = 2;
+
 export const createShareVisits = ({
   database,
   store,
@@ -84,6 +93,7 @@ export const createShareVisits = ({
   events,
   trace,
   clock,
+  log,
 }: {
   database: Pick<Database, 'write'>;
   store: ShareStore;
@@ -94,6 +104,7 @@ export const createShareVisits = ({
   events: Pick<Events, 'append' | 'announce'>;
   trace: Pick<Trace, 'entries'>;
   clock: Clock;
+  log: Log;
 }): ShareVisits => {
   const find = async (token: string): Promise<ShareRow> => {
     const share = await store.findByToken(hashOf(token));
@@ -158,13 +169,15 @@ export const createShareVisits = ({
       if (file === undefined) throw noFile(fileId);
       if (file.isHidden === 1) throw lockedFolder();
 
-      const begin = async (bytes: number): Promise<void> => {
+      const download = { shareId: share.id, fileId, opening: opened.opening };
+      const count = async (bytes: number): Promise<void> => {
         const { isHidden: _isHidden, ...row } = file;
         const { address, userAgent, requestId } = visitor;
+        const bytesLeft = timesGiven * file.size - bytes;
         try {
           await database.write([
             store.countDownload({ id: share.id, at: clock.now() }),
-            store.rememberDownload({ shareId: share.id, fileId, ...opened }),
+            store.rememberDownload({ ...download, expiresAt: opened.expiresAt, bytesLeft }),
             store.forgetDownloads({ at: clock.now() }),
             ...downloads.writes([{ file: row, isUnderLock: false, how: 'share', address, userAgent, requestId, bytes }]),
           ]);
@@ -174,10 +187,30 @@ export const createShareVisits = ({
         }
         events.announce();
       };
+
+      /** Taken before they are sent, so that many ranges at once get no more than one after the other would. */
+      const goesOnWith = async (bytes: number): Promise<boolean> => {
+        try {
+          await database.write([store.takeBytes(download, bytes)]);
+          return true;
+        } catch (error) {
+          if (error instanceof WriteRefused) return false;
+          throw error;
+        }
+      };
+
+      let taken = 0;
       return {
         file,
         async begin({ firstByte, bytes }) {
-          if (firstByte === 0 || !hasBegun) await begin(bytes);
+          if (firstByte === 0 || !(await goesOnWith(bytes))) await count(bytes);
+          taken = bytes;
+        },
+        end(sentBytes) {
+          if (sentBytes >= taken) return;
+          database
+            .write([store.giveBytesBack(download, taken - sentBytes)])
+            .catch((error: unknown) => log.warn({ err: error, share: share.id }, 'share.bytes-not-given-back'));
         },
       };
     },

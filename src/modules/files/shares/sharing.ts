@@ -1,6 +1,7 @@
 import type { Database, Write } from '../../../database/database.ts';
 import type { Clock } from '../../../foundation/clock.ts';
 import type { Ids } from '../../../foundation/ids.ts';
+import type { Log } from '../../../foundation/log.ts';
 import type { Seal } from '../../../foundation/secret.ts';
 import type { Events } from '../../events/events.ts';
 import type { Identity, RemovalStep } from '../../identity/identity.ts';
@@ -33,6 +34,7 @@ export const createSharing = (needs: {
   readonly trace: Pick<Trace, 'entries' | 'scrub'>;
   readonly downloads: Pick<Downloads, 'writes'>;
   readonly clock: Clock;
+  readonly log: Log;
   readonly ids: Ids;
   readonly seal: Seal;
 }): Sharing => {
