@@ -77,7 +77,7 @@ export interface FilesNeeds {
   readonly database: Database;
   readonly blobs: BlobStore;
   readonly scanner: Scanner;
-  readonly identity: Pick<Identity, 'audiencesOf' | 'quotasOf' | 'judge' | 'passwords' | 'guessing' | 'removeAlso'>;
+  readonly identity: Pick<Identity, 'audiencesOf' | 'isSuspended' | 'quotasOf' | 'judge' | 'passwords' | 'guessing' | 'removeAlso'>;
   readonly events: Pick<Events, 'append' | 'announce'>;
   readonly trace: Trace;
   readonly clock: Clock;
@@ -154,10 +154,11 @@ export const createFiles = (needs: FilesNeeds): Files => {
   });
   const folderGate = createFolderGate({ folders: folderStore });
   /** What nearly every act needs; each takes what it names. */
-  const common = { ...needs, ledger, facts, quota, folderGate };
+  const { isSuspended } = identity;
+  const common = { ...needs, isSuspended, ledger, facts, quota, folderGate };
 
   const receiving = createReceiving({ ...common, store, maxFileBytes, allowedTypes: fileTypes });
-  const acts = createFileActs({ store });
+  const acts = createFileActs({ store, isSuspended });
   const catalogue = createCatalogue({ ...common, store, catalogueStore: createCatalogueStore(database), acts });
   const statistics = createStatistics({ ...common, statsStore: createFileStatsStore(database) });
   const trashStore = createTrashStore(database);
@@ -228,7 +229,7 @@ export const createFiles = (needs: FilesNeeds): Files => {
     resourceOf: (row, baseUrl) => resourceOf(row, publicUrl ?? baseUrl),
     urlOf: (path, baseUrl) => `${publicUrl ?? baseUrl ?? ''}${path}`,
     bytesOf: createBytesOf({ ...common, tellMissing, downloads }),
-    links: createLinks({ store, keys: createLinkKeys({ store: linkKeys, seal, clock }), clock, linkTtlMs }),
+    links: createLinks({ ...{ store, isSuspended }, keys: createLinkKeys({ store: linkKeys, seal, clock }), clock, linkTtlMs }),
     downloads,
     accessLog,
     thumbnails,

@@ -108,6 +108,8 @@ export interface Identity {
   readonly passwords: Passwords;
   readonly guessing: Guessing;
   readonly audiencesOf: AudiencesOf;
+  /** Of a suspended tenant nothing is given out, also to those who need not say who they are. Told from memory; by other replicas within seconds. */
+  isSuspended(tenantId: string): boolean;
   readonly quotasOf: (tenantId: string) => Promise<Quotas>;
   /** From here on a deleted account is not gone before this step has removed what it knows of. Called before `startWorkers`. */
   removeAlso(step: RemovalStep): void;
@@ -269,6 +271,7 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     passwords,
     guessing,
     audiencesOf: createAudiencesOf(people),
+    isSuspended: denials.isSuspended,
     quotasOf: createQuotasOf({ tenants: tenantStore, clock }),
     removeAlso: (step) => void steps.push(step),
     defaultTenantId: async () => tenantId,

@@ -58,7 +58,7 @@ export const givenTrash = async (context: TestContext) => {
     const kept = { ...blobs, ...through };
     const blobRemoval = createBlobRemoval({ database, blobs: kept, store: createBlobRemovalStore(database), clock, log });
     const removal = createFileRemoval({ database, store, blobRemoval, ledger, events, trace, facts, clock });
-    const acts = createFileActs({ store: files });
+    const acts = createFileActs({ store: files, isSuspended: () => false });
     const sweeping = { store: createSweepStore(database), blobs: kept, clock, ids, log };
     return {
       acts,

@@ -50,11 +50,13 @@ const badLink = () => new Problem('bad-link', 'The link was changed, or was not 
 export const createLinks = ({
   store,
   keys,
+  isSuspended,
   clock,
   linkTtlMs,
 }: {
   store: Pick<FileStore, 'findHeldFile'>;
   keys: LinkKeys;
+  isSuspended: (tenantId: string) => boolean;
   clock: Clock;
   linkTtlMs: number;
 }): Links => ({
@@ -76,7 +78,7 @@ export const createLinks = ({
     const restMs = Number(expires) * 1000 - clock.now();
     if (restMs <= 0) throw new Problem('gone', 'The link has expired.');
     const file = await store.findHeldFile(fileId);
-    if (file === undefined) throw noFile(fileId);
+    if (file === undefined || isSuspended(file.tenantId)) throw noFile(fileId);
     if (file.isUnderLock === 1) throw lockedFolder();
     return { file, disposition, restMs };
   },

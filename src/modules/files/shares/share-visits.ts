@@ -89,6 +89,7 @@ export const createShareVisits = ({
   tokens,
   passwords,
   guessing,
+  isSuspended,
   downloads,
   events,
   trace,
@@ -100,6 +101,7 @@ export const createShareVisits = ({
   tokens: ShareTokens;
   passwords: Pick<Passwords, 'matches'>;
   guessing: Guessing;
+  isSuspended: (tenantId: string) => boolean;
   downloads: Pick<Downloads, 'writes'>;
   events: Pick<Events, 'append' | 'announce'>;
   trace: Pick<Trace, 'entries'>;
@@ -108,7 +110,7 @@ export const createShareVisits = ({
 }): ShareVisits => {
   const find = async (token: string): Promise<ShareRow> => {
     const share = await store.findByToken(hashOf(token));
-    if (share === undefined) throw new Problem('not-found', 'There is no such share.');
+    if (share === undefined || isSuspended(share.tenantId)) throw new Problem('not-found', 'There is no such share.');
     return share;
   };
 

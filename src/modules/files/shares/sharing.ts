@@ -29,7 +29,7 @@ export const createSharing = (needs: {
   readonly database: Pick<Database, 'build' | 'read' | 'write'>;
   readonly acts: Pick<FileActs, 'get'>;
   readonly folderGate: FolderGate;
-  readonly identity: Pick<Identity, 'passwords' | 'guessing'>;
+  readonly identity: Pick<Identity, 'passwords' | 'guessing' | 'isSuspended'>;
   readonly events: Pick<Events, 'append' | 'announce'>;
   readonly trace: Pick<Trace, 'entries' | 'scrub'>;
   readonly downloads: Pick<Downloads, 'writes'>;
@@ -38,12 +38,12 @@ export const createSharing = (needs: {
   readonly ids: Ids;
   readonly seal: Seal;
 }): Sharing => {
-  const { passwords, guessing } = needs.identity;
+  const { passwords, guessing, isSuspended } = needs.identity;
   const store = createShareStore(needs.database);
   return {
     shares: createShares({ ...needs, store, passwords }),
     shareVisits: createShareVisits({
-      ...{ ...needs, store, passwords, guessing },
+      ...{ ...needs, store, passwords, guessing, isSuspended },
       tokens: createShareTokens(needs),
     }),
     endSharesOf: (deleted) => store.endSharesOf(deleted, needs.clock.now()),
