@@ -77,7 +77,10 @@ export interface FilesNeeds {
   readonly database: Database;
   readonly blobs: BlobStore;
   readonly scanner: Scanner;
-  readonly identity: Pick<Identity, 'audiencesOf' | 'isSuspended' | 'quotasOf' | 'judge' | 'passwords' | 'guessing' | 'removeAlso'>;
+  readonly identity: Pick<
+    Identity,
+    'audiencesOf' | 'audiencesOfOwner' | 'isSuspended' | 'quotasOf' | 'judge' | 'passwords' | 'guessing' | 'removeAlso'
+  >;
   readonly events: Pick<Events, 'append' | 'announce'>;
   readonly trace: Trace;
   readonly clock: Clock;
@@ -229,7 +232,12 @@ export const createFiles = (needs: FilesNeeds): Files => {
     resourceOf: (row, baseUrl) => resourceOf(row, publicUrl ?? baseUrl),
     urlOf: (path, baseUrl) => `${publicUrl ?? baseUrl ?? ''}${path}`,
     bytesOf: createBytesOf({ ...common, tellMissing, downloads }),
-    links: createLinks({ ...{ store, isSuspended }, keys: createLinkKeys({ store: linkKeys, seal, clock }), clock, linkTtlMs }),
+    links: createLinks({
+      ...{ store, isSuspended, audiencesOfOwner: identity.audiencesOfOwner },
+      keys: createLinkKeys({ store: linkKeys, seal, clock }),
+      clock,
+      linkTtlMs,
+    }),
     downloads,
     accessLog,
     thumbnails,
