@@ -16,7 +16,7 @@ export interface ShareRow {
   maxDownloads: number | null;
   downloads: number;
   createdAt: number;
-  /** Its owner ended it, or what it shared was deleted. The row stays, to tell that it is over. */
+  /** Its owner ended it, or what it shared was deleted. The row stays as long as traces do, to tell that it is over. */
   endedAt: number | null;
 }
 

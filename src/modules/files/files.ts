@@ -19,7 +19,7 @@ import { createDirectUploads, type DirectUploads } from './direct/direct-uploads
 import { createUploadSignature } from './direct/upload-signature.ts';
 import { createBlobRemoval } from './ending/blob-removal.ts';
 import { createBlobRemovalStore } from './ending/blob-removal-store.ts';
-import { createFileRemoval } from './ending/file-removal.ts';
+import { createFileRemoval, type RemoveAlso } from './ending/file-removal.ts';
 import { createFileRetention } from './ending/file-retention.ts';
 import { createOwnerRemoval } from './ending/owner-removal.ts';
 import { createSweepStore } from './ending/sweep-store.ts';
@@ -170,7 +170,10 @@ export const createFiles = (needs: FilesNeeds): Files => {
   const downloads = createDownloads({ ...common, accesses });
   const sharing = createSharing({ ...common, acts, downloads });
   const uploadStore = createUploadStore(database);
-  const alsoRemoves = [(fileId: string) => sharing.endSharesOf({ fileIds: [fileId] }), endUploadOf({ store: uploadStore, clock })];
+  const alsoRemoves = [
+    ((fileId, by) => sharing.endSharesOf({ fileIds: [fileId] }, by)) satisfies RemoveAlso,
+    endUploadOf({ store: uploadStore, clock }),
+  ];
   const removal = createFileRemoval({ ...common, store: trashStore, blobRemoval, alsoRemoves });
   const resumable = createResumable({
     ...{ ...common, maxFileBytes, allowedTypes: fileTypes, blobRemoval, removal },
@@ -182,7 +185,14 @@ export const createFiles = (needs: FilesNeeds): Files => {
     signature: createUploadSignature({ seal, clock }),
   });
   const trash = createTrash({ ...common, acts, store: trashStore, folders: folderStore, removal });
-  const retention = createFileRetention({ ...common, store: trashStore, removal, trashMs, retentionMs });
+  const retention = createFileRetention({
+    ...common,
+    store: trashStore,
+    removal,
+    trashMs,
+    retentionMs,
+    alsoForgets: [sharing.forgetEndedBefore],
+  });
   const sweeper = createSweeper({ store: createSweepStore(database), blobs, clock, ids, log, isAlone });
   identity.removeAlso(sharing.removal);
   identity.removeAlso(resumable.removal);
@@ -221,7 +231,10 @@ export const createFiles = (needs: FilesNeeds): Files => {
     folders: createFolders({ ...common, store: folderStore }),
     removeFolder: createRemoveFolder({
       ...{ ...common, store: folderStore, removalStore: createFolderRemovalStore(database) },
-      alsoRemoves: [(folderIds) => sharing.endSharesOf({ folderIds })],
+      alsoRemoves: [
+        (folderIds, { viewer, address, requestId }, query) =>
+          sharing.endSharesOf({ folderIds }, { who: viewer.ownerId, place: address, requestId }, query),
+      ],
     }),
     locks: createFolderLocks({ ...common, ...identity, store: folderStore, tokens }),
     catalogue,

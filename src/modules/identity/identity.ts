@@ -61,6 +61,7 @@ import { createTenantStore } from './tenants/tenant-store.ts';
 export type { AudiencesOf, AudiencesOfOwner } from './accounts/audiences.ts';
 export type { Passwords } from './accounts/passwords.ts';
 export type { RemovalStep, RemovedPerson } from './accounts/removals.ts';
+export { addressGroup } from './addresses.ts';
 export type { Guess, Guessing } from './guessing.ts';
 export type { Quotas } from './tenants/quotas.ts';
 

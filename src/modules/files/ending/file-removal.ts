@@ -1,7 +1,7 @@
 import { type Database, type Write, WriteRefused } from '../../../database/database.ts';
 import type { Clock } from '../../../foundation/clock.ts';
 import type { Events } from '../../events/events.ts';
-import type { Trace } from '../../trace/trace.ts';
+import type { Trace, TraceEntryIn } from '../../trace/trace.ts';
 import type { FileFacts } from '../file-facts.ts';
 import type { NewFileRow } from '../file-store.ts';
 import type { Ledger } from '../ledger-store.ts';
@@ -32,7 +32,10 @@ export interface FileRemoval {
 }
 
 /** Whoever made other things of files (shares, uploads, …) gives the writes that end those of one. */
-export type RemoveAlso = (fileId: string) => readonly Write[];
+export type RemoveAlso = (
+  fileId: string,
+  by: Pick<TraceEntryIn, 'who' | 'place' | 'requestId'>,
+) => Promise<readonly Write[]> | readonly Write[];
 
 export const createFileRemoval = ({
   database,
@@ -61,11 +64,12 @@ export const createFileRemoval = ({
     const isUnderLock = tells === 'ids' || (tells === 'file' && (await store.isUnderLock(file)));
     // Of what is gone no address is told.
     const told = { ...file, state: 'trashed', updatedAt: at } as const;
+    const also = await Promise.all(alsoRemoves.map((remove) => remove(id, { who: tracedAs, place, requestId })));
     try {
       await database.write([
         ...ledger.leave(id),
         store.removeFile(file),
-        ...alsoRemoves.flatMap((remove) => remove(id)),
+        ...also.flat(),
         ...blobRemoval.writes(file, at),
         store.noteEnd({ id, tenantId, ownerId, endedAt: at }),
         ...(tells === 'nothing' ? [] : events.append([facts.of('file.deleted', told, { isUnderLock, who, more: { state: 'deleted' } })])),

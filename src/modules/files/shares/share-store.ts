@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Database, Statement, Write } from '../../../database/database.ts';
+import type { Database, Statement, Trx, Write } from '../../../database/database.ts';
 import type { ShareDownloadRow, ShareRow } from '../../../database/tables.ts';
 import { slot, template } from '../../../database/template.ts';
 import { decodeCursor, type PageRequest } from '../../../foundation/page.ts';
@@ -66,6 +66,18 @@ export const createShareStore = ({ build, read }: Pick<Database, 'build' | 'read
     );
   const endOfFile = endOf('fileId');
   const endOfFolder = endOf('folderId');
+  const forgetEndedBefore = template<{ before: number; limit: number }>(
+    build
+      .deleteFrom('shares')
+      .where('id', 'in', (eb) =>
+        eb
+          .selectFrom('shares')
+          .select('id')
+          .where('endedAt', 'is not', null)
+          .where('endedAt', '<', slot<number>('before'))
+          .limit(slot<number>('limit')),
+      ),
+  );
   const removeShare = template<{ id: string }>(build.deleteFrom('shares').where('id', '=', slot<string>('id')));
 
   const countDownload = template<{ id: string; at: number }>(
@@ -142,6 +154,8 @@ export const createShareStore = ({ build, read }: Pick<Database, 'build' | 'read
       ...(fileIds.length === 0 ? [] : [endOfFile.rows(fileIds.map((id) => ({ id, at })))]),
       ...(folderIds.length === 0 ? [] : [endOfFolder.rows(folderIds.map((id) => ({ id, at })))]),
     ],
+    /** At most `limit` of those that ended before. */
+    forgetEndedBefore: forgetEndedBefore.row,
     removeShares: (ids: readonly string[]): Write => removeShare.rows(ids.map((id) => ({ id }))),
 
     /** One download more. Refused where the share has ended or is used up: the row decides, however many ask at once. */
@@ -176,6 +190,25 @@ export const createShareStore = ({ build, read }: Pick<Database, 'build' | 'read
     async listIdsOf(owner: Owner, limit: number): Promise<readonly string[]> {
       const rows = await shares(owner).clearSelect().select('id').limit(limit).execute();
       return rows.map(({ id }) => id);
+    },
+
+    /** Those of files or folders that were not ended; `query` is that of a transaction where they are ended in one. */
+    listActiveOf(
+      { fileIds = [], folderIds = [] }: { fileIds?: readonly string[]; folderIds?: readonly string[] },
+      query: Trx['query'] = read,
+    ): Promise<ShareRow[]> {
+      if (fileIds.length + folderIds.length === 0) return Promise.resolve([]);
+      return query
+        .selectFrom('shares')
+        .selectAll()
+        .where((eb) =>
+          eb.or([
+            ...(fileIds.length === 0 ? [] : [eb('fileId', 'in', fileIds)]),
+            ...(folderIds.length === 0 ? [] : [eb('folderId', 'in', folderIds)]),
+          ]),
+        )
+        .where('endedAt', 'is', null)
+        .execute();
     },
 
     /** Whether a lock hides what is shared; a folder that is gone hides nothing. */

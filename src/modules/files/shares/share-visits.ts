@@ -5,11 +5,12 @@ import type { Log } from '../../../foundation/log.ts';
 import { Problem } from '../../../foundation/problem.ts';
 import { hashOf } from '../../../foundation/secret.ts';
 import type { Events } from '../../events/events.ts';
-import type { Guess, Guessing, Passwords } from '../../identity/identity.ts';
+import { addressGroup, type Guess, type Guessing, type Passwords } from '../../identity/identity.ts';
 import type { Trace, TraceEntryIn } from '../../trace/trace.ts';
 import { noFile } from '../file-acts.ts';
 import { lockedFolder } from '../folders/folder-gate.ts';
 import type { Downloads } from '../serving/downloads.ts';
+import type { RecentOpenings } from './recent-openings.ts';
 import { factOfShare, stateOfShare } from './share-resource.ts';
 import type { SharedFile, ShareStore } from './share-store.ts';
 import type { ShareTokens } from './share-tokens.ts';
@@ -65,7 +66,7 @@ export interface ShareVisits {
   needsPassword(token: string): Promise<boolean>;
   /**
    * Throws `wrong-password`; after five wrong ones from an address `too-many` there, also for the right one, while other addresses go on.
-   * That none was given counts as no try. Throws `not-found` also where what is shared is in the trash.
+   * That none was given counts as no try. From one address it is told to trace and targets once in ten minutes. Throws `not-found` also where what is shared is in the trash.
    */
   open(token: string, password: string | undefined, visitor: Visitor, tell: Guess['tell']): Promise<OpenedShare>;
   /** Throws `not-allowed` without a token of an opening. Whoever began a download goes on with it also when the share is used up. */
@@ -87,6 +88,7 @@ export const createShareVisits = ({
   database,
   store,
   tokens,
+  openings,
   passwords,
   guessing,
   isSuspended,
@@ -99,6 +101,7 @@ export const createShareVisits = ({
   database: Pick<Database, 'write'>;
   store: ShareStore;
   tokens: ShareTokens;
+  openings: RecentOpenings;
   passwords: Pick<Passwords, 'matches'>;
   guessing: Guessing;
   isSuspended: (tenantId: string) => boolean;
@@ -147,13 +150,15 @@ export const createShareVisits = ({
       const files = await store.listFiles(share, mostItems + 1);
       const { shareToken, expiresAt } = tokens.give(share);
       const at = clock.now();
-      const opened = { ...entry(share, visitor), at, what: 'opened' } as const;
-      const [kind, subject] = share.fileId === null ? (['folder', share.folderId ?? ''] as const) : (['file', share.fileId] as const);
-      await database.write([
-        ...events.append([factOfShare('share.opened', share, { at })]),
-        ...trace.entries([opened, { ...opened, kind, subject, detail: { share: share.id } }]),
-      ]);
-      events.announce();
+      if (openings.isNews(share.id, addressGroup(visitor.address))) {
+        const opened = { ...entry(share, visitor), at, what: 'opened' } as const;
+        const [kind, subject] = share.fileId === null ? (['folder', share.folderId ?? ''] as const) : (['file', share.fileId] as const);
+        await database.write([
+          ...events.append([factOfShare('share.opened', share, { at })]),
+          ...trace.entries([opened, { ...opened, kind, subject, detail: { share: share.id } }]),
+        ]);
+        events.announce();
+      }
       const items = files.slice(0, mostItems).map(({ id, name, type, size }) => ({ id, name, type, size }));
       return { shareToken, expiresAt, items, hasMore: files.length > mostItems };
     },
