@@ -81,6 +81,15 @@ describe('direct uploads', () => {
     );
   });
 
+  it('show their signed address once, also where the request is sent again', async () => {
+    const key = { 'idempotency-key': crypto.randomUUID() };
+    const body = { name: 'once.txt', size: 12, type: 'text/plain' };
+    const first = await ask('POST', '/v1/files/direct', body, key);
+    const again = await ask('POST', '/v1/files/direct', body, key);
+    assert.deepEqual([...kindOf(again), again.body.id], [409, '/problems/already-created', first.body.file.id]);
+    assert.ok(!again.text.includes('signature'));
+  });
+
   it('are taken once: the same bytes again change nothing, others are refused, of two at a time one waits', async () => {
     const bytes = png({ width: 40 });
     const { file, upload } = await begin(bytes);

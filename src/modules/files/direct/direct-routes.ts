@@ -63,7 +63,7 @@ export const directRoutes =
     app.post(
       '/',
       {
-        config: { access: 'files:write', isIdempotent: true },
+        config: { access: 'files:write', isIdempotent: true, showsSecret: true },
         schema: {
           summary: 'Begin a direct upload',
           description:
