@@ -83,8 +83,8 @@ const neverUsed = (): never => {
   throw new Error('The compilers of schemas are set after the server is made');
 };
 
-/** Their statuses are those of servers, but nothing is wrong here: it stops, or somebody has used up the room that it has. */
-const ordinary: ReadonlySet<ProblemKind> = new Set(['stopping', 'quota-exceeded']);
+/** Their statuses are those of servers, but nothing is wrong here: it stops, or the client wants more than there is. */
+const ordinary: ReadonlySet<ProblemKind> = new Set(['not-implemented', 'stopping', 'quota-exceeded']);
 
 /** Answers an error. Refusals of the server's own making are logged with their cause: the client is told nothing of it. */
 const errorHandler =
