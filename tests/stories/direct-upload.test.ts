@@ -149,7 +149,9 @@ describe('direct uploads', () => {
     changed.searchParams.set('expires', String(Number(changed.searchParams.get('expires')) + 1));
     const badLink = [403, '/problems/bad-link'];
     assert.deepEqual(kindOf(await put(changed.href, bytes)), badLink);
-    assert.deepEqual(kindOf(await put(`${upload.url}&unlocked=yes`, bytes)), badLink);
+    for (const unlocked of ['yes', 'no', '']) assert.deepEqual(kindOf(await put(`${upload.url}&unlocked=${unlocked}`, bytes)), badLink);
+    assert.deepEqual(kindOf(await put(upload.url.replace('expires=', 'expires=0'), bytes)), badLink);
+    assert.deepEqual(kindOf(await put(`${upload.url}&by=me`, bytes)), [400, '/problems/bad-query']);
     assert.deepEqual(kindOf(await put(upload.url.split('?')[0] ?? '', bytes)), badLink);
     const other = await begin(bytes);
     assert.deepEqual(kindOf(await put(upload.url.replace(file.id, other.file.id), bytes)), badLink);

@@ -81,12 +81,14 @@ describe('a signed link', () => {
       link.replace(file.id, 'file_01k8t3w0e5f6g7h8j9kamn0pqr'),
       query('expires', String(expires + 1)),
       query('expires', `0${expires}`.slice(0, 10)),
+      query('expires', `0${expires}`),
       query('expires', 'never'),
       query('disposition', 'attachment'),
       query('disposition', 'x'),
       query('by', 'per_01k8t3w0e5f6g7h8j9kamn0pqr'),
       query('key', '0'),
       query('key', '999999'),
+      query('key', `0${new URL(link).searchParams.get('key')}`),
       query('key', '../../etc/passwd'),
       query('signature', `${signature.slice(0, -2)}AA`),
       query('signature', ''),
@@ -97,6 +99,8 @@ describe('a signed link', () => {
       const { status, kind, bytes } = await fetchBytes(server, one);
       assert.deepEqual([status, kind], [403, 'bad-link'], `${one}: ${bytes}`);
     }
+    for (const more of ['&unlocked=yes', '&utm_source=mail', `&expires=${expires}`])
+      assert.deepEqual((await fetchBytes(server, link + more)).kind, 'bad-query', more);
     assert.equal((await fetchBytes(server, link)).status, 200);
     const renamed = await fetchBytes(server, link.replace('note.txt', 'another-name.txt'));
     assert.equal(renamed.status, 200, 'the name is for people');

@@ -5,6 +5,7 @@ import type { AudiencesOfOwner } from '../../identity/identity.ts';
 import { noFile } from '../file-acts.ts';
 import type { FileStore, HeldFile, NewFileRow } from '../file-store.ts';
 import { lockedFolder } from '../folders/folder-gate.ts';
+import { isSignedTime } from '../signed-time.ts';
 import type { LinkKeys } from './link-keys.ts';
 
 export type LinkDisposition = 'inline' | 'attachment';
@@ -92,7 +93,7 @@ export const createLinks = ({
     async open(fileId, { expires, disposition, by, key: keyId, signature }) {
       const isWhole =
         isDisposition(disposition) && expires !== undefined && by !== undefined && keyId !== undefined && signature !== undefined;
-      if (!isWhole || !/^[0-9]{1,11}$/.test(expires)) throw badLink();
+      if (!isWhole || !isSignedTime(expires)) throw badLink();
       const key = await keys.find(keyId);
       if (key === undefined || !isSameText(signature, key.sign(signedText(fileId, Number(expires), disposition, by)))) throw badLink();
       const restMs = Number(expires) * 1000 - clock.now();
