@@ -11,7 +11,7 @@ import type { RefusalSeen } from '../tests/support/refusals-seen.ts';
 const commonKinds = new Set([
   ...['bad-request', 'bad-json', 'bad-body', 'bad-query', 'not-signed-in', 'bad-token', 'not-allowed', 'timeout', 'too-large'],
   ...['uri-too-long', 'unsupported-type', 'in-progress', 'key-reused', 'already-created', 'internal', 'unavailable', 'stopping'],
-  ...['not-through-edge', 'tenant-suspended', 'sign-up-closed'], // by settings and by the tenant, on any route
+  ...['not-through-edge', 'tenant-suspended', 'sign-up-closed', 'not-implemented'], // by settings and by the tenant, on any route
   ...['invalid_request'],
 ]);
 

@@ -16,7 +16,7 @@ export interface ShareRow {
   maxDownloads: number | null;
   downloads: number;
   createdAt: number;
-  /** Its owner ended it, or what it shared was deleted. The row stays, to tell that it is over. */
+  /** Its owner ended it, or what it shared was deleted. The row stays as long as traces do, to tell that it is over. */
   endedAt: number | null;
 }
 
@@ -27,6 +27,8 @@ export interface ShareDownloadRow {
   opening: string;
   fileId: string;
   expiresAt: number;
+  /** How many bytes of the file that opening may still go on with before another download is counted. */
+  bytesLeft: number;
 }
 
 export interface ShareTables {

@@ -171,6 +171,11 @@ export const problems = {
     title: 'Something went wrong here',
     help: 'The fault is ours and is logged under the request id in `instance`.',
   },
+  'not-implemented': {
+    status: 501,
+    title: 'The body is coded in a way that is not known',
+    help: 'The only `Transfer-Encoding` is `chunked`. To send something compressed send it as it is: what arrives is what is kept.',
+  },
   unavailable: { status: 503, title: 'It cannot be taken just now', help: 'Nothing was kept. Send it again after `Retry-After` seconds.' },
   stopping: { status: 503, title: 'The server is stopping', help: 'Send it again; another start or another machine takes it.' },
   'quota-exceeded': {

@@ -24,6 +24,12 @@ export const edgeProblem = (raw: IncomingMessage, isThroughEdge: AdmissionNeeds[
   return new Problem('not-through-edge', 'Use the public address of this server.');
 };
 
+/** Whether the body would have to be decoded before it is what was sent (RFC 9112 §6.1): nobody here does. */
+const isCodedOtherwise = ({ headers }: IncomingMessage): boolean => {
+  const { 'transfer-encoding': coding } = headers;
+  return coding !== undefined && coding.trim().toLowerCase() !== 'chunked';
+};
+
 /**
  * What every request is checked for before anything else is done for it. The edge comes first, also before preflights (which the edge
  * passes on like all the rest) and for addresses that do not exist: who goes around it learns nothing.
@@ -37,6 +43,7 @@ export const admission = (needs: AdmissionNeeds) => (request: FastifyRequest, re
   if (isStopping() && request.routeOptions.config.isProbe !== true) return done(new Problem('stopping', 'The server is stopping.'));
   if ((raw.url?.length ?? 0) > maxUrlLength) return done(new Problem('uri-too-long', 'The address is too long.'));
   if (raw.headers.host === undefined && raw.httpVersionMinor > 0) return done(new Problem('bad-request', 'The Host header is missing.')); // RFC 9112 §3.2
+  if (isCodedOtherwise(raw)) return done(new Problem('not-implemented', 'The only Transfer-Encoding is chunked.'));
   done();
 };
 

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Type } from 'typebox';
 import { formMediaType, readForm } from './form-body.ts';
 import { ask, exchange, startSampleServer } from './sample-server.ts';
+import { bodyStream, takeBodiesAsStreams } from './stream-body.ts';
 
 const json = { 'content-type': 'application/json' };
 const post = (url: string, body: string | Buffer<ArrayBuffer>, headers: Record<string, string> = json) =>
@@ -161,6 +162,30 @@ test('a streamed body may take long as long as it flows, and is 408 when it stal
   assert.match(flowing, /^HTTP\/1\.1 200 [\s\S]*\{"bytes":24\}/);
   const stalled = await exchange(port, [head, line]);
   assert.match(stalled, /^HTTP\/1\.1 408 [\s\S]*"type":"\/problems\/timeout"/);
+});
+
+test('a streamed body that never stalls and hardly moves is 408 as well, however it is measured out', async (t) => {
+  const { port } = await startSampleServer(t, { requestTimeLimitMs: 5_000, slowestBody: { bytes: 1_000, ms: 300 } }, (app) => {
+    app.register(async (files) => {
+      takeBodiesAsStreams(files);
+      const config = { access: 'public', takesAnyType: () => true, checksBodyItself: true } as const;
+      const schema = { summary: 'Send a file', consumes: ['text/plain'], response: { 200: Type.Unknown() } };
+      files.post('/files', { config, schema }, async (request) => {
+        let bytes = 0;
+        for await (const chunk of bodyStream(request)) bytes += chunk.length;
+        return { bytes };
+      });
+    });
+  });
+  const head = 'POST /files HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: text/plain\r\n';
+  const tooSlow = /^HTTP\/1\.1 408 [\s\S]*more slowly than 1000 bytes in 0\.3 s/;
+  const chunk = (bytes: number) => `${bytes.toString(16)}\r\n${'a'.repeat(bytes)}\r\n`;
+  const chunked = `${head}transfer-encoding: chunked\r\n\r\n`;
+  const many = (piece: string) => Array.from({ length: 12 }, () => piece);
+  assert.match(await exchange(port, [chunked, ...many(chunk(1))], { pauseMs: 50 }), tooSlow);
+  assert.match(await exchange(port, [`${head}content-length: 50\r\n\r\n`, ...many('a')], { pauseMs: 50 }), tooSlow);
+  const fast = await exchange(port, [chunked, ...many(chunk(600)), '0\r\n\r\n'], { pauseMs: 50 });
+  assert.match(fast, /^HTTP\/1\.1 200 [\s\S]*\{"bytes":7200\}/);
 });
 
 test('a body that nobody reads does not hold the connection for ever', async (t) => {

@@ -100,8 +100,14 @@ const claimOf = (request: FastifyRequest): IdempotencyClaim | undefined => {
 
 /** The part of an answer that may be stored although it shows a secret. */
 const onlyId = (body: string): string => {
-  const { id } = JSON.parse(body) as { id?: unknown }; // our own answer, an object
-  return JSON.stringify({ id });
+  const answer = JSON.parse(body) as Record<string, unknown>; // our own answer, an object
+  return JSON.stringify({ id: answer.id ?? idWithin(answer) });
+};
+
+/** Where the secret is beside what was created, and not in it. */
+const idWithin = (answer: Record<string, unknown>): unknown => {
+  for (const value of Object.values(answer)) if (typeof value === 'object' && value !== null && 'id' in value) return value.id;
+  return undefined;
 };
 
 /** The status under which the id of something is kept whose first answer showed a secret: it is what the second use is answered. */

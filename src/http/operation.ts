@@ -91,7 +91,7 @@ const ownKinds = ({ access, config, schema, method, url }: KnownRoute, parameter
   if (access !== 'public') kinds.push('bad-token', 'not-allowed', 'tenant-suspended', 'sign-up-closed');
   if (access !== 'public' && access !== 'optional') kinds.push('not-signed-in');
   if (!isBesideEdge(url)) kinds.push('not-through-edge');
-  if (takesBody(method, schema)) kinds.push('bad-body', 'timeout', 'too-large', 'unsupported-type');
+  if (takesBody(method, schema)) kinds.push('bad-body', 'timeout', 'too-large', 'unsupported-type', 'not-implemented');
   if (takesBody(method, schema) && mediaTypesTaken(method, schema).some((type) => type.endsWith('json'))) kinds.push('bad-json');
   if (config.isIdempotent) kinds.push('bad-request', 'in-progress', 'key-reused');
   if (config.showsSecret !== undefined) kinds.push('already-created');

@@ -18,7 +18,7 @@ import { isOauthAddress, oauthErrorDocument } from './oauth-refusal.ts';
 //   }, async (request, reply) => reply.code(202).send(…));
 //
 // - `refusals(...)` takes statuses (their general kind) and kinds. Those that the server itself gives (400 for bad JSON, bad bodies
-//   and queries, 401, 403, 408, 413, 415, 500, 503, and 409/422 of `isIdempotent`) stand in the document without being named.
+//   and queries, 401, 403, 408, 413, 415, 500, 501, 503, and 409/422 of `isIdempotent`) stand in the document without being named.
 // - `examples: [ … ]` in a schema become the examples of the document; where there are none, one is made up from the schema.
 // - Other bodies: `consumes: ['application/json', 'application/x-ndjson']` lists the media types that are taken (default:
 //   application/json, for PATCH also application/merge-patch+json). application/json and …+json are parsed (the text is `request.rawBody`);

@@ -260,6 +260,7 @@ for (const [name, open] of Object.entries(brokenSources)) {
 const leaveAfterFirstBytes = (port: number, lines = ''): Promise<void> =>
   new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => socket.write(`GET /v1/bytes HTTP/1.1\r\nhost: x\r\n${lines}\r\n`));
+    socket.on('error', () => undefined);
     socket.once('data', () => socket.destroy());
     socket.once('close', () => resolve());
   });
@@ -359,4 +360,22 @@ test('the API document names what such a route answers, and its HEAD stands in A
   assert.ok(responses['206'].headers['Content-Range'] && responses['416'].headers['Content-Range']);
   assert.equal(responses['304'].content, undefined);
   assert.equal((await ask(server.address, { method: 'PUT' })).headers.get('allow'), 'GET, HEAD');
+});
+
+test('whoever counts what was sent is told when an answer is over, also of one that was cut off', async (t) => {
+  const ends: number[] = [];
+  const huge = Buffer.alloc(64 * 2 ** 20, 'a');
+  const server = await startByteServer(t, huge, { onEnd: (sentBytes) => void ends.push(sentBytes) });
+  await onWire(server.port, {}, 'HEAD');
+  await onWire(server.port, { range: 'bytes=0-9' });
+  await onWire(server.port, { range: 'bytes=1-200000' });
+  await onWire(server.port, { range: `bytes=${huge.length}-` });
+  await until(() => ends.length === 2);
+  assert.deepEqual(ends, [10, 200_000]);
+
+  const socket = connect(server.port, '127.0.0.1', () => socket.write('GET /v1/bytes HTTP/1.1\r\nhost: x\r\n\r\n'));
+  socket.on('error', () => undefined);
+  socket.once('data', () => socket.destroy());
+  await until(() => ends.length === 3);
+  assert.ok((ends[2] ?? huge.length) < huge.length / 2, `${ends[2]}`);
 });

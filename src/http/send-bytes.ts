@@ -39,6 +39,11 @@ export interface ByteSource extends RangeSource, Validators {
    * It may still refuse, by throwing a Problem.
    */
   onStart?(start: AnswerStart): void | Promise<void>;
+  /**
+   * Called once for each `onStart` that resolved, when its answer is over: how many of its bytes were handed to the network. Of an answer that
+   * was cut off some of these may not have arrived.
+   */
+  onEnd?(sentBytes: number): void;
 }
 
 const largestAtOnceBytes = 64 * 1024;
@@ -185,6 +190,16 @@ const watch = (request: FastifyRequest, reply: FastifyReply, stallMs: number): v
   });
 };
 
+/** Tells the source how much of the answer went out. Of one that was cut off the headers are taken for bytes of the body: they are few. */
+const tellEnd = (request: FastifyRequest, { raw }: FastifyReply, source: ByteSource, { bytes }: AnswerStart): void => {
+  if (source.onEnd === undefined) return;
+  const { socket } = request.raw;
+  const writtenBefore = socket.bytesWritten;
+  const tell = () => source.onEnd?.(raw.writableFinished ? bytes : Math.min(bytes, socket.bytesWritten - writtenBefore));
+  if (raw.destroyed) tell();
+  else raw.once('close', tell);
+};
+
 /**
  * Answers GET and HEAD with bytes: preconditions, ranges, digests and names as RFC 9110, 9530 and 6266 have them. The caller has decided
  * that the bytes may be had. HEAD opens nothing. Whatever fails before the first byte is thrown and becomes a refusal like any other;
@@ -222,6 +237,7 @@ export const sendBytes = async (
     close(body);
     throw error;
   }
+  tellEnd(request, reply, source, answer.start);
   setHeaders(request, reply, source);
   if (!Buffer.isBuffer(body)) watch(request, reply, stallMs);
   return reply.code(answer.start.status).headers(answer.headers).send(body);

@@ -33,7 +33,7 @@ import { addTraceContext, requestIdFrom } from './request-context.ts';
 import { addRequestLog, frameworkLog, logUnrouted, type RequestMetrics } from './request-log.ts';
 import { watchRoutes } from './route-table.ts';
 import { securityHeaders } from './security-headers.ts';
-import { addStreamBodies } from './stream-body.ts';
+import { addStreamBodies, type BodyPatience, slowestBody } from './stream-body.ts';
 import { createValidation, warmUpOnListen } from './validation.ts';
 import { welcomeRoutes } from './welcome-page.ts';
 
@@ -62,6 +62,8 @@ export interface ServerNeeds {
   readonly metrics: RequestMetrics & { text(): Promise<string>; contentType: string };
   /** How long the headers of a request, and a whole JSON body, may take to arrive, and a streamed body may stall. Default 60 s. */
   readonly requestTimeLimitMs?: number | undefined;
+  /** How slowly a streamed body may come in. Default 64 KiB in 5 minutes. */
+  readonly slowestBody?: BodyPatience['slowest'] | undefined;
   /** Default 10 MiB. A route may set its own (`bodyLimit`). */
   readonly bodyLimitBytes?: number | undefined;
 }
@@ -82,8 +84,8 @@ const neverUsed = (): never => {
   throw new Error('The compilers of schemas are set after the server is made');
 };
 
-/** Their statuses are those of servers, but nothing is wrong here: it stops, or somebody has used up the room that it has. */
-const ordinary: ReadonlySet<ProblemKind> = new Set(['stopping', 'quota-exceeded']);
+/** Their statuses are those of servers, but nothing is wrong here: it stops, or the client wants more than there is. */
+const ordinary: ReadonlySet<ProblemKind> = new Set(['not-implemented', 'stopping', 'quota-exceeded']);
 
 /** Answers an error. Refusals of the server's own making are logged with their cause: the client is told nothing of it. */
 const errorHandler =
@@ -147,7 +149,7 @@ export const createServer = (needs: ServerNeeds): App => {
   app.decorateRequest('streamKey', undefined);
   addTraceContext(app);
   addJsonBodies(app, requestTimeLimitMs);
-  addStreamBodies(app, requestTimeLimitMs);
+  addStreamBodies(app, { silenceMs: requestTimeLimitMs, slowest: needs.slowestBody ?? slowestBody, clock: needs.clock });
   warmUpOnListen(app, validation, log);
   addRequestLog(app, { log, metrics: needs.metrics, lingerMs: Math.min(requestTimeLimitMs, maxLingerMs) });
 

@@ -397,6 +397,18 @@ describe('the conventions of HTTP, on every route', () => {
     );
   });
 
+  it('a body in a transfer coding other than chunked is 501: it would be kept as it came, undecoded', async () => {
+    for (const coding of ['gzip, chunked', 'gzip,chunked', 'deflate, chunked']) {
+      const connection = await openConnection(server, 'POST /v1/files');
+      connection.write(
+        `POST /v1/files?name=a.txt HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${operator}\r\nContent-Type: text/plain\r\nConnection: close\r\n` +
+          `Transfer-Encoding: ${coding}\r\n\r\n3\r\nabc\r\n0\r\n\r\n`,
+      );
+      const [answer] = await connection.answers();
+      assert.deepEqual([answer?.status, answer?.body.type], [501, '/problems/not-implemented'], coding);
+    }
+  });
+
   it('a long address is refused before anything else', async () => {
     assertProblem(await ask('GET', `/v1/events?q=${'x'.repeat(9000)}`), 414, 'uri-too-long', 'long');
   });

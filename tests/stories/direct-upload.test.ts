@@ -81,6 +81,15 @@ describe('direct uploads', () => {
     );
   });
 
+  it('show their signed address once, also where the request is sent again', async () => {
+    const key = { 'idempotency-key': crypto.randomUUID() };
+    const body = { name: 'once.txt', size: 12, type: 'text/plain' };
+    const first = await ask('POST', '/v1/files/direct', body, key);
+    const again = await ask('POST', '/v1/files/direct', body, key);
+    assert.deepEqual([...kindOf(again), again.body.id], [409, '/problems/already-created', first.body.file.id]);
+    assert.ok(!again.text.includes('signature'));
+  });
+
   it('are taken once: the same bytes again change nothing, others are refused, of two at a time one waits', async () => {
     const bytes = png({ width: 40 });
     const { file, upload } = await begin(bytes);
@@ -140,7 +149,9 @@ describe('direct uploads', () => {
     changed.searchParams.set('expires', String(Number(changed.searchParams.get('expires')) + 1));
     const badLink = [403, '/problems/bad-link'];
     assert.deepEqual(kindOf(await put(changed.href, bytes)), badLink);
-    assert.deepEqual(kindOf(await put(`${upload.url}&unlocked=yes`, bytes)), badLink);
+    for (const unlocked of ['yes', 'no', '']) assert.deepEqual(kindOf(await put(`${upload.url}&unlocked=${unlocked}`, bytes)), badLink);
+    assert.deepEqual(kindOf(await put(upload.url.replace('expires=', 'expires=0'), bytes)), badLink);
+    assert.deepEqual(kindOf(await put(`${upload.url}&by=me`, bytes)), [400, '/problems/bad-query']);
     assert.deepEqual(kindOf(await put(upload.url.split('?')[0] ?? '', bytes)), badLink);
     const other = await begin(bytes);
     assert.deepEqual(kindOf(await put(upload.url.replace(file.id, other.file.id), bytes)), badLink);

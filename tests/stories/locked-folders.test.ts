@@ -157,6 +157,22 @@ describe('a locked folder', () => {
     assert.equal((await ask('GET', `/v1/files/${file}`, undefined, { keys: [outerKey] })).status, 200);
   });
 
+  it('leaves only ids in the trace of a file that is deleted within it', async () => {
+    const folder = await make('ending');
+    const { id } = (await upload('ending.txt', folder)).body;
+    await lock(folder);
+    const keys = [await unlock(folder)];
+    const trace = (how: How = {}) => ask('GET', `/v1/trace/${id}`, undefined, how);
+    assert.equal((await trace()).status, 423);
+    assert.ok((await trace({ keys })).body.entries.some(({ detail }: Json) => detail?.sha256 !== undefined));
+    assert.equal((await ask('DELETE', `/v1/files/${id}?permanent=true`, undefined, { keys })).status, 204);
+    const { entries } = (await trace()).body;
+    assert.deepEqual(
+      entries.map(({ what, detail }: Json) => [what, detail]),
+      ['received', 'checked', 'stored', 'deleted'].map((what) => [what, undefined]),
+    );
+  });
+
   it('is opened by a token to the person that unlocked it alone, for an hour, and only as long as it has this lock', async () => {
     const { id, file } = await scene();
     const answer = await ask('POST', `/v1/folders/${id}/unlock`, { password });

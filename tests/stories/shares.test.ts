@@ -302,6 +302,36 @@ describe('shares', () => {
     await ask('DELETE', `/v1/targets/${target.id}`, undefined, { ...ann, token: admin });
   });
 
+  it('are noted as opened once in a while from an address, however often their page is read', async () => {
+    const fileId = await upload('read-often.txt');
+    const { id, token } = await share({ fileId });
+    const look = (from: string) => call(server, 'GET', `/s/${token}`, { headers: { 'x-forwarded-for': from } });
+    for (const from of ['192.0.2.1', '192.0.2.1', '2001:db8::1', '2001:db8::2', '192.0.2.1']) assert.equal((await look(from)).status, 200);
+    assert.equal((await open(token, undefined, '192.0.2.1')).status, 200);
+    const openings = async (subject: string) =>
+      (await ask('GET', `/v1/trace/${subject}`)).body.entries.filter(({ what }: Json) => what === 'opened').map(({ where }: Json) => where);
+    assert.deepEqual(await openings(id), ['192.0.2.1', '2001:db8::1'], 'whoever has one address of IPv6 has many');
+    assert.deepEqual(await openings(fileId), ['192.0.2.1', '2001:db8::1']);
+  });
+
+  it('end in the trace, too, when what they share is deleted', async () => {
+    const folderId = await makeFolder('going');
+    const fileId = await upload('going.txt');
+    const [ofFile, ofFolder, ended] = [await share({ fileId }), await share({ folderId }), await share({ fileId })];
+    await ask('DELETE', `/v1/shares/${ended.id}`);
+    await ask('DELETE', `/v1/files/${fileId}?permanent=true`);
+    await ask('DELETE', `/v1/folders/${folderId}`);
+    for (const [one, gone] of [
+      [ofFile, fileId],
+      [ofFolder, folderId],
+      [ended, undefined],
+    ] as const) {
+      const { entries, state } = (await ask('GET', `/v1/trace/${one.id}`)).body;
+      assert.deepEqual([state, entries.map(({ what }: Json) => what)], ['removed', ['created', 'removed']]);
+      assert.deepEqual([entries[1].who, entries[1].detail], [ann.id, gone === undefined ? undefined : { with: gone }]);
+    }
+  });
+
   it('go with the account', async () => {
     const dora = await givenPerson(server, admin);
     const { token } = await share({ fileId: await upload('dora.txt', 'd', {}, dora) }, dora);

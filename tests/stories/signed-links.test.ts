@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fetchBytes } from '../support/file-calls.ts';
 import { call, givenOperator, givenService, type Json } from '../support/given.ts';
 import { givenFile, lockAway } from '../support/given-files.ts';
+import { givenPerson } from '../support/given-people.ts';
 import { startServer, type TestServer } from '../support/start-server.ts';
 
 describe('a signed link', () => {
@@ -80,21 +81,26 @@ describe('a signed link', () => {
       link.replace(file.id, 'file_01k8t3w0e5f6g7h8j9kamn0pqr'),
       query('expires', String(expires + 1)),
       query('expires', `0${expires}`.slice(0, 10)),
+      query('expires', `0${expires}`),
       query('expires', 'never'),
       query('disposition', 'attachment'),
       query('disposition', 'x'),
+      query('by', 'per_01k8t3w0e5f6g7h8j9kamn0pqr'),
       query('key', '0'),
       query('key', '999999'),
+      query('key', `0${new URL(link).searchParams.get('key')}`),
       query('key', '../../etc/passwd'),
       query('signature', `${signature.slice(0, -2)}AA`),
       query('signature', ''),
       query('signature', signature.slice(0, 20)),
-      ...['expires', 'disposition', 'key', 'signature'].map((name) => changed(link, (url) => url.searchParams.delete(name))),
+      ...['expires', 'disposition', 'by', 'key', 'signature'].map((name) => changed(link, (url) => url.searchParams.delete(name))),
     ];
     for (const one of tampered) {
       const { status, kind, bytes } = await fetchBytes(server, one);
       assert.deepEqual([status, kind], [403, 'bad-link'], `${one}: ${bytes}`);
     }
+    for (const more of ['&unlocked=yes', '&utm_source=mail', `&expires=${expires}`])
+      assert.deepEqual((await fetchBytes(server, link + more)).kind, 'bad-query', more);
     assert.equal((await fetchBytes(server, link)).status, 200);
     const renamed = await fetchBytes(server, link.replace('note.txt', 'another-name.txt'));
     assert.equal(renamed.status, 200, 'the name is for people');
@@ -127,6 +133,32 @@ describe('a signed link', () => {
     assert.equal((await makeLink(file, {}, stranger)).status, 404);
     const open = await givenFile(server, owner, 'for the tenant', { visibility: 'tenant' });
     assert.equal((await makeLink(open, {}, stranger)).status, 201);
+  });
+
+  it('is worth as much as its maker may read: nothing when the file, or the maker, has changed', async () => {
+    const coach = await givenPerson(server, owner, { roles: ['Coach'] });
+    const change = (file: Json, body: Json) => call(server, 'PATCH', `/v1/files/${file.id}`, { token: owner, body });
+    const openFile = await givenFile(server, owner, 'for coaches', { visibility: 'tenant', roles: 'Coach' });
+    const { body } = await makeLink(openFile, {}, coach.token);
+    const kind = async () => (await fetchBytes(server, body.url)).kind;
+    assert.equal(await kind(), undefined);
+
+    await change(openFile, { visibility: 'private' });
+    assert.equal(await kind(), 'not-found');
+    await change(openFile, { visibility: 'tenant', roles: ['Mentor'] });
+    assert.equal(await kind(), 'not-found');
+    const person = `/v1/tenant/people/${coach.id}`;
+    await call(server, 'PATCH', person, { token: owner, body: { roles: ['Mentor'] } });
+    assert.equal(await kind(), undefined);
+    await change(openFile, { roles: [] });
+    assert.equal(await kind(), undefined);
+    await call(server, 'DELETE', person, { token: owner });
+    assert.equal(await kind(), 'not-found');
+
+    const own = await givenFile(server, owner, 'mine', { visibility: 'tenant' });
+    const ownLink = await givenLink(own);
+    await change(own, { visibility: 'private' });
+    assert.equal((await fetchBytes(server, ownLink)).status, 200, 'what its owner gave out stays good');
   });
 
   it('is noted as fetched by link, by nobody known, and never stands in the log', async () => {

@@ -8,10 +8,11 @@ const statements = [
   `CREATE INDEX "sharesByOwner" ON "shares" ("ownerId", "id")`,
   `CREATE INDEX "sharesByFile" ON "shares" ("fileId") WHERE "fileId" IS NOT NULL`,
   `CREATE INDEX "sharesByFolder" ON "shares" ("folderId") WHERE "folderId" IS NOT NULL`,
-  // Downloads that were counted: whoever began one may go on with it.
+  `CREATE INDEX "sharesByEnd" ON "shares" ("endedAt") WHERE "endedAt" IS NOT NULL`,
+  // Downloads that were counted: whoever began one may go on with it, for as many bytes as are left.
   `CREATE TABLE "shareDownloads" (
     "shareId" TEXT NOT NULL, "opening" TEXT NOT NULL, "fileId" TEXT NOT NULL, "expiresAt" INTEGER NOT NULL,
-    PRIMARY KEY ("shareId", "opening", "fileId")) WITHOUT ROWID`,
+    "bytesLeft" INTEGER NOT NULL, PRIMARY KEY ("shareId", "opening", "fileId")) WITHOUT ROWID`,
   `CREATE INDEX "shareDownloadsByExpiry" ON "shareDownloads" ("expiresAt")`,
 ];
 

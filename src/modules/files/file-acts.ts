@@ -20,7 +20,13 @@ export const noFile = (id: string): Problem => new Problem('not-found', `There i
 /** Whether the viewer may know that the file is there although a lock hides it: who may see the folder. */
 const seesFolder = (viewer: Viewer, { ownerId }: SeenFile): boolean => viewer.isAdmin || viewer.ownerId === ownerId;
 
-export const createFileActs = ({ store }: { store: Pick<FileStore, 'findFile' | 'findByName' | 'findHeldFile'> }): FileActs => {
+export const createFileActs = ({
+  store,
+  isSuspended,
+}: {
+  store: Pick<FileStore, 'findFile' | 'findByName' | 'findHeldFile'>;
+  isSuspended: (tenantId: string) => boolean;
+}): FileActs => {
   const get: FileActs['get'] = async (viewer, id) => {
     const file = await store.findFile(viewer, id);
     if (file === undefined) throw noFile(id);
@@ -44,6 +50,7 @@ export const createFileActs = ({ store }: { store: Pick<FileStore, 'findFile' | 
     async getPublic(id, name) {
       const file = await store.findHeldFile(id);
       if (file?.visibility !== 'public' || file.nameKey !== nameKey(name)) throw noFile(id);
+      if (isSuspended(file.tenantId)) throw noFile(id);
       if (file.isUnderLock === 1) throw lockedFolder();
       return file;
     },

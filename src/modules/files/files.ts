@@ -19,7 +19,7 @@ import { createDirectUploads, type DirectUploads } from './direct/direct-uploads
 import { createUploadSignature } from './direct/upload-signature.ts';
 import { createBlobRemoval } from './ending/blob-removal.ts';
 import { createBlobRemovalStore } from './ending/blob-removal-store.ts';
-import { createFileRemoval } from './ending/file-removal.ts';
+import { createFileRemoval, type RemoveAlso } from './ending/file-removal.ts';
 import { createFileRetention } from './ending/file-retention.ts';
 import { createOwnerRemoval } from './ending/owner-removal.ts';
 import { createSweepStore } from './ending/sweep-store.ts';
@@ -77,7 +77,10 @@ export interface FilesNeeds {
   readonly database: Database;
   readonly blobs: BlobStore;
   readonly scanner: Scanner;
-  readonly identity: Pick<Identity, 'audiencesOf' | 'quotasOf' | 'judge' | 'passwords' | 'guessing' | 'removeAlso'>;
+  readonly identity: Pick<
+    Identity,
+    'audiencesOf' | 'audiencesOfOwner' | 'isSuspended' | 'quotasOf' | 'judge' | 'passwords' | 'guessing' | 'removeAlso'
+  >;
   readonly events: Pick<Events, 'append' | 'announce'>;
   readonly trace: Trace;
   readonly clock: Clock;
@@ -152,10 +155,11 @@ export const createFiles = (needs: FilesNeeds): Files => {
   });
   const folderGate = createFolderGate({ folders: folderStore });
   /** What nearly every act needs; each takes what it names. */
-  const common = { ...needs, ledger, facts, quota, folderGate };
+  const { isSuspended } = identity;
+  const common = { ...needs, isSuspended, ledger, facts, quota, folderGate };
 
   const receiving = createReceiving({ ...common, store, maxFileBytes, allowedTypes: fileTypes });
-  const acts = createFileActs({ store });
+  const acts = createFileActs({ store, isSuspended });
   const catalogue = createCatalogue({ ...common, store, catalogueStore: createCatalogueStore(database), acts });
   const statistics = createStatistics({ ...common, statsStore: createFileStatsStore(database) });
   const trashStore = createTrashStore(database);
@@ -164,7 +168,10 @@ export const createFiles = (needs: FilesNeeds): Files => {
   const downloads = createDownloads({ ...common, accesses });
   const sharing = createSharing({ ...common, acts, downloads });
   const uploadStore = createUploadStore(database);
-  const alsoRemoves = [(fileId: string) => sharing.endSharesOf({ fileIds: [fileId] }), endUploadOf({ store: uploadStore, clock })];
+  const alsoRemoves = [
+    ((fileId, by) => sharing.endSharesOf({ fileIds: [fileId] }, by)) satisfies RemoveAlso,
+    endUploadOf({ store: uploadStore, clock }),
+  ];
   const removal = createFileRemoval({ ...common, store: trashStore, blobRemoval, alsoRemoves });
   const resumable = createResumable({
     ...{ ...common, maxFileBytes, allowedTypes: fileTypes, blobRemoval, removal },
@@ -176,7 +183,14 @@ export const createFiles = (needs: FilesNeeds): Files => {
     signature: createUploadSignature({ seal, clock }),
   });
   const trash = createTrash({ ...common, acts, store: trashStore, folders: folderStore, removal });
-  const retention = createFileRetention({ ...common, store: trashStore, removal, trashMs, retentionMs });
+  const retention = createFileRetention({
+    ...common,
+    store: trashStore,
+    removal,
+    trashMs,
+    retentionMs,
+    alsoForgets: [sharing.forgetEndedBefore],
+  });
   const sweeper = createSweeper({ store: createSweepStore(database), blobs, clock, ids, log, isAlone });
   identity.removeAlso(sharing.removal);
   identity.removeAlso(resumable.removal);
@@ -214,7 +228,10 @@ export const createFiles = (needs: FilesNeeds): Files => {
     folders: createFolders({ ...common, store: folderStore }),
     removeFolder: createRemoveFolder({
       ...{ ...common, store: folderStore, removalStore: createFolderRemovalStore(database) },
-      alsoRemoves: [(folderIds) => sharing.endSharesOf({ folderIds })],
+      alsoRemoves: [
+        (folderIds, { viewer, address, requestId }, query) =>
+          sharing.endSharesOf({ folderIds }, { who: viewer.ownerId, place: address, requestId }, query),
+      ],
     }),
     locks: createFolderLocks({ ...common, ...identity, store: folderStore, tokens }),
     catalogue,
@@ -225,7 +242,12 @@ export const createFiles = (needs: FilesNeeds): Files => {
     resourceOf: (row, baseUrl) => resourceOf(row, publicUrl ?? baseUrl),
     urlOf: (path, baseUrl) => `${publicUrl ?? baseUrl ?? ''}${path}`,
     bytesOf: createBytesOf({ ...common, tellMissing, downloads }),
-    links: createLinks({ store, keys: createLinkKeys({ store: linkKeys, seal, clock }), clock, linkTtlMs }),
+    links: createLinks({
+      ...{ store, isSuspended, audiencesOfOwner: identity.audiencesOfOwner },
+      keys: createLinkKeys({ store: linkKeys, seal, clock }),
+      clock,
+      linkTtlMs,
+    }),
     downloads,
     accessLog,
     thumbnails,

@@ -9,7 +9,7 @@ import type { Limiter } from '../../limits/limiter.ts';
 import type { Mailer } from '../../mail/mailer.ts';
 import type { Trace } from '../trace/trace.ts';
 import { createDeleteAccount } from './accounts/account-deletion.ts';
-import { type AudiencesOf, createAudiencesOf } from './accounts/audiences.ts';
+import { type AudiencesOf, type AudiencesOfOwner, createAudiencesOf, createAudiencesOfOwner } from './accounts/audiences.ts';
 import { createMailStore } from './accounts/mail-store.ts';
 import { createMailTokenStore } from './accounts/mail-token-store.ts';
 import { createMailTokens } from './accounts/mail-tokens.ts';
@@ -58,9 +58,10 @@ import { createTenants } from './tenants/tenant-acts.ts';
 import { createTenantPeople } from './tenants/tenant-people-acts.ts';
 import { createTenantStore } from './tenants/tenant-store.ts';
 
-export type { AudiencesOf } from './accounts/audiences.ts';
+export type { AudiencesOf, AudiencesOfOwner } from './accounts/audiences.ts';
 export type { Passwords } from './accounts/passwords.ts';
 export type { RemovalStep, RemovedPerson } from './accounts/removals.ts';
+export { addressGroup } from './addresses.ts';
 export type { Guess, Guessing } from './guessing.ts';
 export type { Quotas } from './tenants/quotas.ts';
 
@@ -108,6 +109,9 @@ export interface Identity {
   readonly passwords: Passwords;
   readonly guessing: Guessing;
   readonly audiencesOf: AudiencesOf;
+  readonly audiencesOfOwner: AudiencesOfOwner;
+  /** Of a suspended tenant nothing is given out, also to those who need not say who they are. Told from memory; by other replicas within seconds. */
+  isSuspended(tenantId: string): boolean;
   readonly quotasOf: (tenantId: string) => Promise<Quotas>;
   /** From here on a deleted account is not gone before this step has removed what it knows of. Called before `startWorkers`. */
   removeAlso(step: RemovalStep): void;
@@ -269,6 +273,8 @@ export const createIdentity = async (needs: IdentityNeeds): Promise<Identity> =>
     passwords,
     guessing,
     audiencesOf: createAudiencesOf(people),
+    audiencesOfOwner: createAudiencesOfOwner(people, serviceStore),
+    isSuspended: denials.isSuspended,
     quotasOf: createQuotasOf({ tenants: tenantStore, clock }),
     removeAlso: (step) => void steps.push(step),
     defaultTenantId: async () => tenantId,

@@ -75,6 +75,22 @@ export const createTraceStore = (database: Database, source: EntrySource) => {
       ),
   );
 
+  const scrubbing = (subjects: readonly string[], limit: number, who?: string): Write =>
+    build
+      .updateTable('traceEntries')
+      .set({ place: null, detailJson: null, itemId: null })
+      .where('seq', 'in', (eb) =>
+        eb
+          .selectFrom('traceEntries')
+          .select('seq')
+          .where('subject', 'in', subjects)
+          .$if(who !== undefined, (query) => query.where('who', '=', who ?? ''))
+          .where((or) => or.or([or('place', 'is not', null), or('detailJson', 'is not', null), or('itemId', 'is not', null)]))
+          .orderBy('seq')
+          .limit(limit),
+      )
+      .compile();
+
   return {
     /** One write with a row for each entry, in order; none for no entries. */
     insertEntries: (list: readonly TraceEntryIn[]): RepeatedStatement[] => (list.length === 0 ? [] : [insertEntry.rows(list.map(toRow))]),
@@ -161,23 +177,11 @@ export const createTraceStore = (database: Database, source: EntrySource) => {
     removeSubjects: (subjects: readonly string[]): Write[] =>
       subjects.length === 0 ? [] : [build.deleteFrom('traceEntries').where('subject', 'in', subjects).compile()],
 
+    scrubbing,
+
     async scrub(subjects: readonly string[], limit: number, who?: string): Promise<number> {
       if (subjects.length === 0) return 0;
-      const [result] = await database.write([
-        build
-          .updateTable('traceEntries')
-          .set({ place: null, detailJson: null, itemId: null })
-          .where('seq', 'in', (eb) =>
-            eb
-              .selectFrom('traceEntries')
-              .select('seq')
-              .where('subject', 'in', subjects)
-              .$if(who !== undefined, (query) => query.where('who', '=', who ?? ''))
-              .where((or) => or.or([or('place', 'is not', null), or('detailJson', 'is not', null), or('itemId', 'is not', null)]))
-              .limit(limit),
-          )
-          .compile(),
-      ]);
+      const [result] = await database.write([scrubbing(subjects, limit, who)]);
       return result?.changes ?? 0;
     },
 

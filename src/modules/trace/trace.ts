@@ -47,6 +47,8 @@ export interface Trace {
    * there were. With `who` only of what that one did.
    */
   scrub(subjects: readonly string[], limit: number, who?: string): Promise<number>;
+  /** The same as a write, for the oldest `limit` entries. */
+  scrubbing(subjects: readonly string[], limit: number): Write;
   /** Removes entries of other kinds than `event` before `before`, at most `limit`; resolves with how many went. */
   removeOld(before: number, limit: number): Promise<number>;
 }
@@ -99,6 +101,7 @@ export const createTrace = ({ database, source = noSource }: { database: Databas
     newestSeq: store.newestSeq,
     removeSubjects: store.removeSubjects,
     scrub: store.scrub,
+    scrubbing: store.scrubbing,
     removeOld: store.removeOld,
   };
 };

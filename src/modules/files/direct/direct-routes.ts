@@ -63,7 +63,7 @@ export const directRoutes =
     app.post(
       '/',
       {
-        config: { access: 'files:write', isIdempotent: true },
+        config: { access: 'files:write', isIdempotent: true, showsSecret: true },
         schema: {
           summary: 'Begin a direct upload',
           description:
@@ -120,7 +120,17 @@ const bytesRoute =
           body: Type.String({ description: 'The bytes.', examples: ['…'] }),
           response: {
             200: Type.Null({ description: 'They are durable, and the file is `stored`. Its digest is the `ETag`.' }),
-            ...refusals('bad-link', 404, 'gone', 'conflict', 'bad-request', 'digest-mismatch', 'unsupported-type', 'locked'),
+            ...refusals(
+              'bad-link',
+              'tenant-suspended',
+              404,
+              'gone',
+              'conflict',
+              'bad-request',
+              'digest-mismatch',
+              'unsupported-type',
+              'locked',
+            ),
           },
         },
       },

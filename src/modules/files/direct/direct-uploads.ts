@@ -47,7 +47,7 @@ export interface DirectUploads {
   create(sender: Sender, wish: DirectWish): Promise<{ readonly row: NewFileRow; readonly target: DirectTarget }>;
   /**
    * The bytes that come to the signed address. Resolves when the file is stored, also where just these bytes were sent before. Throws why they
-   * are not what was declared: the file is rejected then; `conflict` while another request sends them, or where others are stored. A body
+   * are not what was declared: the file is rejected then; `conflict` while another request sends them, or where others are stored; `tenant-suspended`. A body
    * that is cut off changes nothing.
    */
   take(fileId: string, query: SignedQuery, incoming: { body: Readable; bytes: number | undefined }, how: Settlement): Promise<NewFileRow>;
@@ -68,6 +68,7 @@ export interface DirectUploadsNeeds {
   readonly ledger: Ledger;
   readonly quota: Quota;
   readonly trace: Pick<Trace, 'entries'>;
+  readonly isSuspended: (tenantId: string) => boolean;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly maxFileBytes: number;
@@ -188,6 +189,7 @@ export const createDirectUploads = (needs: DirectUploadsNeeds): DirectUploads =>
         await arrived(id, how);
         const file = await store.findDirect(id);
         if (file === undefined) throw noFile(id);
+        if (needs.isSuspended(file.tenantId)) throw new Problem('tenant-suspended', 'The tenant of the file is suspended.');
         if (file.state !== 'expected' && file.state !== 'stored') throw gone(file.reason);
         if (file.isUnderLock === 1 && !isUnlocked) throw lockedFolder();
         return await (file.state === 'stored' ? takeAgain(file, body) : takeExpected(file, body, bytes, how));

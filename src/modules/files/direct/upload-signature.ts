@@ -1,6 +1,7 @@
 import type { Clock } from '../../../foundation/clock.ts';
 import { Problem } from '../../../foundation/problem.ts';
 import { isSameText, type Seal } from '../../../foundation/secret.ts';
+import { isSignedTime } from '../signed-time.ts';
 
 /** What stands in the query of a signed address. */
 export interface SignedQuery {
@@ -33,7 +34,8 @@ export const createUploadSignature = ({ seal, clock }: { seal: Pick<Seal, 'mac'>
 
     prove(fileId, { expires = '', unlocked, signature = '' }) {
       const isUnlocked = unlocked === 'yes';
-      const isRight = /^[0-9]{1,11}$/.test(expires) && isSameText(signature, macOf(fileId, Number(expires), isUnlocked));
+      const isAsMade = isSignedTime(expires) && (unlocked === undefined || isUnlocked);
+      const isRight = isAsMade && isSameText(signature, macOf(fileId, Number(expires), isUnlocked));
       if (!isRight) throw new Problem('bad-link', 'The address was changed, or was not made here.');
       if (Number(expires) * 1000 <= clock.now()) throw new Problem('gone', 'The time for the upload is over. Begin a new one.');
       return { isUnlocked };

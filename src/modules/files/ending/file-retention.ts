@@ -1,5 +1,5 @@
 import type { BlobStore } from '../../../blobs/blob-store.ts';
-import type { Database } from '../../../database/database.ts';
+import type { Database, Statement } from '../../../database/database.ts';
 import type { Clock } from '../../../foundation/clock.ts';
 import type { Log } from '../../../foundation/log.ts';
 import { startLoop, type Worker } from '../../../foundation/work.ts';
@@ -31,6 +31,7 @@ export const createFileRetention = ({
   log,
   trashMs,
   retentionMs,
+  alsoForgets = [],
 }: {
   database: Pick<Database, 'write'>;
   blobs: Pick<BlobStore, 'offsetOf'>;
@@ -41,6 +42,8 @@ export const createFileRetention = ({
   trashMs: number;
   /** How long traces are kept. */
   retentionMs: number;
+  /** What else tells of an end for as long as traces are kept, at most `limit` of it at once. */
+  alsoForgets?: readonly ((older: { before: number; limit: number }) => Statement)[];
 }): FileRetention => {
   /** Resolves with how many went; one that changed meanwhile stays. */
   const removeAll = async (files: readonly NewFileRow[], tells: 'file' | 'nothing'): Promise<number> => {
@@ -83,9 +86,11 @@ export const createFileRetention = ({
     const now = clock.now();
     const trashed = await emptyTrash(now - trashMs, signal);
     const givenUp = await giveUpUnfinished(now - unfinishedMs, signal);
-    for (let changes = endsInStep; changes === endsInStep && !signal.aborted; ) {
-      const [result] = await database.write([store.forgetEndsBefore({ before: now - retentionMs, limit: endsInStep })]);
-      changes = result?.changes ?? 0;
+    for (const forget of [store.forgetEndsBefore, ...alsoForgets]) {
+      for (let changes = endsInStep; changes === endsInStep && !signal.aborted; ) {
+        const [result] = await database.write([forget({ before: now - retentionMs, limit: endsInStep })]);
+        changes = result?.changes ?? 0;
+      }
     }
     if (trashed + givenUp > 0) log.info({ trashed, givenUp }, 'files.ended');
     return trashed + givenUp;

@@ -17,6 +17,7 @@ import { createFileFacts } from '../file-facts.ts';
 import { createFileStore, type NewFileRow } from '../file-store.ts';
 import { createFolderStore } from '../folders/folder-store.ts';
 import { createLedger } from '../ledger-store.ts';
+import { createShareStore } from '../shares/share-store.ts';
 import type { Viewer } from '../viewer.ts';
 import { createBlobRemoval } from './blob-removal.ts';
 import { createBlobRemovalStore } from './blob-removal-store.ts';
@@ -50,6 +51,7 @@ export const givenTrash = async (context: TestContext) => {
   context.after(() => intake.close());
   const files = createFileStore(database);
   const ledger = createLedger(database);
+  const shares = createShareStore(database);
   const facts = createFileFacts({ publicUrl: undefined });
 
   /** As a process that has just begun; `through` stands before the blobs. */
@@ -58,14 +60,24 @@ export const givenTrash = async (context: TestContext) => {
     const kept = { ...blobs, ...through };
     const blobRemoval = createBlobRemoval({ database, blobs: kept, store: createBlobRemovalStore(database), clock, log });
     const removal = createFileRemoval({ database, store, blobRemoval, ledger, events, trace, facts, clock });
-    const acts = createFileActs({ store: files });
+    const acts = createFileActs({ store: files, isSuspended: () => false });
     const sweeping = { store: createSweepStore(database), blobs: kept, clock, ids, log };
     return {
       acts,
       blobRemoval,
       removal,
       trash: createTrash({ database, acts, store, folders: createFolderStore(database), removal, ledger, events, trace, facts, clock }),
-      retention: createFileRetention({ database, blobs: kept, store, removal, clock, log, trashMs: 30 * dayMs, retentionMs: 90 * dayMs }),
+      retention: createFileRetention({
+        database,
+        blobs: kept,
+        store,
+        removal,
+        clock,
+        log,
+        trashMs: 30 * dayMs,
+        retentionMs: 90 * dayMs,
+        alsoForgets: [shares.forgetEndedBefore],
+      }),
       sweeper: createSweeper({ ...sweeping, isAlone: true }),
       sweeperAmongOthers: createSweeper({ ...sweeping, isAlone: false }),
       ownerRemoval: createOwnerRemoval({ database, store, removal, trace }),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Problem } from '../../../foundation/problem.ts';
 import { soon } from '../../identity/accounts/people.fixture.ts';
+import { createShareStore } from '../shares/share-store.ts';
 import { dayMs, givenTrash, grace, origin } from './trash.fixture.ts';
 
 const never = new AbortController().signal;
@@ -215,4 +216,26 @@ test('a deleted account takes its files with it, and the trace keeps ids only, a
   const worker = blobRemoval.startWorker();
   context.after(() => worker.stop());
   assert.deepEqual(await soon(async () => ((await keysOf()).length > 1 ? undefined : await keysOf())), [other.id]);
+});
+
+test('a share that ended is forgotten with its trace, one that goes on is not', async (context) => {
+  const { open, clock, database, ids } = await givenTrash(context);
+  const shares = createShareStore(database);
+  const givenShare = async (endedAt: number | null) => {
+    const id = ids.next('share');
+    const row = {
+      ...{ id, tenantId: grace.tenantId, ownerId: grace.ownerId, tokenHash: id, fileId: 'file_any', folderId: null, passwordHash: null },
+      ...{ expiresAt: null, maxDownloads: null, downloads: 0, createdAt: 0, endedAt },
+    };
+    await database.write([shares.insertShare(row)]);
+    return id;
+  };
+  await givenShare(clock.now() - 90 * dayMs - 1_000);
+  const kept = [await givenShare(clock.now() - 89 * dayMs), await givenShare(null)];
+  await open().retention.look(never);
+  const rows = await database.read.selectFrom('shares').select('id').orderBy('id').execute();
+  assert.deepEqual(
+    rows.map(({ id }) => id),
+    kept,
+  );
 });

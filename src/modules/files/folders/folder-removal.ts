@@ -43,7 +43,7 @@ export const createRemoveFolder = ({
   trace: Pick<Trace, 'entries'>;
   clock: Clock;
   /** The writes that end what others made of these folders (shares). */
-  alsoRemoves?: readonly ((folderIds: readonly string[]) => readonly Write[])[];
+  alsoRemoves?: readonly ((folderIds: readonly string[], actor: Actor, query: Trx['query']) => Promise<readonly Write[]>)[];
 }): RemoveFolder => {
   /** Where its files are from here on: what a lock above goes on hiding stays in that one's reach, all else is at the top level. */
   const homeOf = async (viewer: Viewer, { parentId }: SeenFolder, query: Trx['query']): Promise<string | null> => {
@@ -81,11 +81,8 @@ export const createRemoveFolder = ({
     const deleted = folderIds.map((folderId) =>
       entryOf(actor, 'folder', folderId, { what: 'deleted', at, ...(folderId === id ? {} : { detail: { with: id } }) }),
     );
-    await run([
-      ...folderIds.map((folderId) => removalStore.removeFolder({ id: folderId })),
-      ...alsoRemoves.flatMap((remove) => remove(folderIds)),
-      ...trace.entries(deleted),
-    ]);
+    const also = await Promise.all(alsoRemoves.map((remove) => remove(folderIds, actor, query)));
+    await run([...folderIds.map((folderId) => removalStore.removeFolder({ id: folderId })), ...also.flat(), ...trace.entries(deleted)]);
     return folderIds.includes(id);
   };
 

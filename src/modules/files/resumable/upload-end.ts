@@ -2,7 +2,7 @@ import { type BlobStore, BodyInUse } from '../../../blobs/blob-store.ts';
 import type { Database, Write } from '../../../database/database.ts';
 import type { UploadRow } from '../../../database/tables.ts';
 import type { Clock } from '../../../foundation/clock.ts';
-import type { FileRemoval, RemoveAlso } from '../ending/file-removal.ts';
+import type { FileRemoval } from '../ending/file-removal.ts';
 import type { NewFileRow } from '../file-store.ts';
 import type { Settlement, Settling } from '../receiving/settle-file.ts';
 import type { SettleStore } from '../receiving/settle-store.ts';
@@ -38,8 +38,8 @@ export interface UploadEndNeeds {
 
 /** However a file ends, its upload ends with it. */
 export const endUploadOf =
-  ({ store, clock }: Pick<UploadEndNeeds, 'store' | 'clock'>): RemoveAlso =>
-  (id) => [store.close({ id, state: 'ended', expiresAt: clock.now() + uploadKeptMs })];
+  ({ store, clock }: Pick<UploadEndNeeds, 'store' | 'clock'>) =>
+  (id: string): readonly Write[] => [store.close({ id, state: 'ended', expiresAt: clock.now() + uploadKeptMs })];
 
 export const createUploadEnd = ({ database, blobs, store, files, settling, removal, clock }: UploadEndNeeds): UploadEnd => {
   const finishing = new Map<string, Promise<NewFileRow>>();

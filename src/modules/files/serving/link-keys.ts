@@ -62,7 +62,7 @@ export const createLinkKeys = ({ store, seal, clock }: { store: LinkKeyStore; se
     },
 
     async find(id) {
-      const period = /^[0-9]{1,6}$/.test(id) ? Number(id) : Number.NaN;
+      const period = /^(?:0|[1-9][0-9]{0,5})$/.test(id) ? Number(id) : Number.NaN;
       // The clock of another replica may be a little ahead.
       if (!(period >= oldestPeriod() && period <= newestPeriod() + 1)) return undefined;
       return known.get(period) ?? (await load(period));

@@ -10,7 +10,7 @@ import type { Files } from '../files.ts';
 import { Disposition, fetchOrigin } from './content-routes.ts';
 
 const exampleLink = {
-  url: 'https://files.example.org/l/file_01k8t3w0e5f6g7h8j9kamn0pqr/harbour.png?expires=1795612800&disposition=inline&key=689&signature=5m1…',
+  url: 'https://files.example.org/l/file_01k8t3w0e5f6g7h8j9kamn0pqr/harbour.png?expires=1795612800&disposition=inline&by=per_01k8t3w0e5f6g7h8j9kamn0pqr&key=689&signature=5m1…',
   expiresAt: '2026-11-25T13:20:00.000Z',
 };
 
@@ -46,7 +46,7 @@ export const linkRoutes =
           summary: 'Make a link to a file',
           description:
             'It lets whoever has it fetch the bytes until it ends, without signing in. While the folder of the file is locked it is 423, when the ' +
-            'file is in the trash 404.',
+            'file is in the trash, or you may not read it any more, 404.',
           tags: fileTags,
           params: idOfFile,
           headers: folderTokenHeader,
@@ -59,6 +59,7 @@ export const linkRoutes =
         const file = await acts.getReadable(viewer, request.params.id);
         const { expiresIn, disposition = 'inline' } = request.body ?? {};
         const { path, expiresAt } = await links.sign(file, {
+          by: viewer.ownerId,
           disposition,
           ...(expiresIn === undefined ? {} : { expiresInMs: expiresIn * 1000 }),
         });
@@ -79,10 +80,10 @@ export const signedRoutes =
         config: { access: 'public', answersHead: true },
         schema: {
           summary: 'Fetch a file by a signed link',
-          description: 'The name is for people; what the signature holds together is the file, the end and the disposition.',
+          description: 'The name is for people; what the signature holds together is the file, the end, the disposition and who made it.',
           tags: fileTags,
           params: Type.Object({ fileId: idOfFile.properties.id, name: Type.String() }),
-          querystring: Type.Object({ expires: anyText, disposition: anyText, key: anyText, signature: anyText }),
+          querystring: Type.Object({ expires: anyText, disposition: anyText, by: anyText, key: anyText, signature: anyText }),
           produces: ['*/*'],
           response: { ...bytesAnswers, ...refusals('bad-link', 404, 'gone', 'locked') },
         },

@@ -184,7 +184,7 @@ export const shareRoutes =
           summary: 'Fetch a file of a share',
           description:
             'With the token of its opening, in the header or, for links without a script, in the query; such links lead back to the page of the share where ' +
-            'they are over. Whoever has begun a download goes on with it by `Range` without using up another.',
+            'they are over. Whoever has begun a download goes on with it by `Range` without using up another, until twice the size of the file was sent.',
           tags,
           params: Type.Object({ ...tokenOfShare, fileId: IdIn }),
           headers: Type.Object({ 'x-share-token': Type.Optional(Type.String({ maxLength: 256 })) }),
@@ -197,13 +197,13 @@ export const shareRoutes =
         const { token, fileId } = request.params;
         const shareToken = request.headers['x-share-token'] ?? request.query.shareToken;
         try {
-          const { file, begin } = await shareVisits.fetch(token, fileId, shareToken, visitorOf(request));
+          const { file, begin, end } = await shareVisits.fetch(token, fileId, shareToken, visitorOf(request));
           const { address, userAgent, requestId } = visitorOf(request);
           const bytes = bytesOf(file, {
             ...{ disposition: 'attachment', cacheControl: 'private, no-store', isOwnAddress: false },
             download: { isUnderLock: false, how: 'share', address, userAgent, requestId },
           });
-          return await sendBytes(request, reply, { ...bytes, onStart: begin });
+          return await sendBytes(request, reply, { ...bytes, onStart: begin, onEnd: end });
         } catch (error) {
           if (error instanceof Problem && isFollowedByPerson(request))
             return (reply as FastifyReply).redirect(`/s/${encodeURIComponent(token)}`, 303);

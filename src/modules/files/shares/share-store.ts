@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
-import type { Database, Statement, Write } from '../../../database/database.ts';
-import type { ShareRow } from '../../../database/tables.ts';
+import type { Database, Statement, Trx, Write } from '../../../database/database.ts';
+import type { ShareDownloadRow, ShareRow } from '../../../database/tables.ts';
 import { slot, template } from '../../../database/template.ts';
 import { decodeCursor, type PageRequest } from '../../../foundation/page.ts';
 import { fileColumns, type NewFileRow } from '../file-store.ts';
@@ -66,6 +66,18 @@ export const createShareStore = ({ build, read }: Pick<Database, 'build' | 'read
     );
   const endOfFile = endOf('fileId');
   const endOfFolder = endOf('folderId');
+  const forgetEndedBefore = template<{ before: number; limit: number }>(
+    build
+      .deleteFrom('shares')
+      .where('id', 'in', (eb) =>
+        eb
+          .selectFrom('shares')
+          .select('id')
+          .where('endedAt', 'is not', null)
+          .where('endedAt', '<', slot<number>('before'))
+          .limit(slot<number>('limit')),
+      ),
+  );
   const removeShare = template<{ id: string }>(build.deleteFrom('shares').where('id', '=', slot<string>('id')));
 
   const countDownload = template<{ id: string; at: number }>(
@@ -77,12 +89,30 @@ export const createShareStore = ({ build, read }: Pick<Database, 'build' | 'read
       .where((eb) => eb.or([eb('expiresAt', 'is', null), eb('expiresAt', '>', slot<number>('at'))]))
       .where((eb) => eb.or([eb('maxDownloads', 'is', null), eb('downloads', '<', eb.ref('maxDownloads'))])),
   );
-  const rememberDownload = template<Download & { expiresAt: number }>(
+  const rememberDownload = template<ShareDownloadRow>(
     build
       .insertInto('shareDownloads')
-      .values({ shareId: slot('shareId'), opening: slot('opening'), fileId: slot('fileId'), expiresAt: slot('expiresAt') })
-      .onConflict((conflict) => conflict.doNothing()),
+      .values({
+        shareId: slot('shareId'),
+        opening: slot('opening'),
+        fileId: slot('fileId'),
+        expiresAt: slot('expiresAt'),
+        bytesLeft: slot('bytesLeft'),
+      })
+      .onConflict((conflict) =>
+        conflict
+          .columns(['shareId', 'opening', 'fileId'])
+          .doUpdateSet((eb) => ({ bytesLeft: eb(eb.ref('shareDownloads.bytesLeft'), '+', eb.ref('excluded.bytesLeft')) })),
+      ),
   );
+  const changeBytesLeft = build
+    .updateTable('shareDownloads')
+    .set((eb) => ({ bytesLeft: eb('bytesLeft', '+', slot<number>('change')) }))
+    .where('shareId', '=', slot<string>('shareId'))
+    .where('opening', '=', slot<string>('opening'))
+    .where('fileId', '=', slot<string>('fileId'));
+  const takeBytes = template<Download & { change: number; bytes: number }>(changeBytesLeft.where('bytesLeft', '>=', slot<number>('bytes')));
+  const giveBytesBack = template<Download & { change: number }>(changeBytesLeft);
   const forgetDownloads = template<{ at: number }>(build.deleteFrom('shareDownloads').where('expiresAt', '<=', slot<number>('at')));
 
   const shares = ({ tenantId, ownerId }: Owner) =>
@@ -124,12 +154,22 @@ export const createShareStore = ({ build, read }: Pick<Database, 'build' | 'read
       ...(fileIds.length === 0 ? [] : [endOfFile.rows(fileIds.map((id) => ({ id, at })))]),
       ...(folderIds.length === 0 ? [] : [endOfFolder.rows(folderIds.map((id) => ({ id, at })))]),
     ],
+    /** At most `limit` of those that ended before. */
+    forgetEndedBefore: forgetEndedBefore.row,
     removeShares: (ids: readonly string[]): Write => removeShare.rows(ids.map((id) => ({ id }))),
 
     /** One download more. Refused where the share has ended or is used up: the row decides, however many ask at once. */
     countDownload: (row: { id: string; at: number }): Statement => ({ ...countDownload.row(row), mustChange: 1 }),
-    /** Whoever began may go on with it. */
+    /** Whoever began may go on with it, for so many bytes, besides those that are left of one that was counted before. */
     rememberDownload: rememberDownload.row,
+    /** Refused where fewer are left, or nothing was begun: the row decides, however many ask at once. */
+    takeBytes: ({ shareId, opening, fileId }: Download, bytes: number): Statement => ({
+      ...takeBytes.row({ shareId, opening, fileId, change: -bytes, bytes }),
+      mustChange: 1,
+    }),
+    /** Bytes that were taken and never sent. */
+    giveBytesBack: ({ shareId, opening, fileId }: Download, bytes: number): Statement =>
+      giveBytesBack.row({ shareId, opening, fileId, change: bytes }),
     forgetDownloads: forgetDownloads.row,
 
     findByToken: (tokenHash: string): Promise<ShareRow | undefined> =>
@@ -150,6 +190,25 @@ export const createShareStore = ({ build, read }: Pick<Database, 'build' | 'read
     async listIdsOf(owner: Owner, limit: number): Promise<readonly string[]> {
       const rows = await shares(owner).clearSelect().select('id').limit(limit).execute();
       return rows.map(({ id }) => id);
+    },
+
+    /** Those of files or folders that were not ended; `query` is that of a transaction where they are ended in one. */
+    listActiveOf(
+      { fileIds = [], folderIds = [] }: { fileIds?: readonly string[]; folderIds?: readonly string[] },
+      query: Trx['query'] = read,
+    ): Promise<ShareRow[]> {
+      if (fileIds.length + folderIds.length === 0) return Promise.resolve([]);
+      return query
+        .selectFrom('shares')
+        .selectAll()
+        .where((eb) =>
+          eb.or([
+            ...(fileIds.length === 0 ? [] : [eb('fileId', 'in', fileIds)]),
+            ...(folderIds.length === 0 ? [] : [eb('folderId', 'in', folderIds)]),
+          ]),
+        )
+        .where('endedAt', 'is', null)
+        .execute();
     },
 
     /** Whether a lock hides what is shared; a folder that is gone hides nothing. */

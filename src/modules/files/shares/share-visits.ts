@@ -1,14 +1,16 @@
 import { type Database, WriteRefused } from '../../../database/database.ts';
 import type { ShareRow } from '../../../database/tables.ts';
 import type { Clock } from '../../../foundation/clock.ts';
+import type { Log } from '../../../foundation/log.ts';
 import { Problem } from '../../../foundation/problem.ts';
 import { hashOf } from '../../../foundation/secret.ts';
 import type { Events } from '../../events/events.ts';
-import type { Guess, Guessing, Passwords } from '../../identity/identity.ts';
+import { addressGroup, type Guess, type Guessing, type Passwords } from '../../identity/identity.ts';
 import type { Trace, TraceEntryIn } from '../../trace/trace.ts';
 import { noFile } from '../file-acts.ts';
 import { lockedFolder } from '../folders/folder-gate.ts';
 import type { Downloads } from '../serving/downloads.ts';
+import type { RecentOpenings } from './recent-openings.ts';
 import { factOfShare, stateOfShare } from './share-resource.ts';
 import type { SharedFile, ShareStore } from './share-store.ts';
 import type { ShareTokens } from './share-tokens.ts';
@@ -47,10 +49,12 @@ interface Beginning {
 export interface SharedDownload {
   readonly file: SharedFile;
   /**
-   * To be awaited before the answer leaves. Counts it, unless it goes on with a download that this opening has begun; throws `gone` where
-   * the share is used up, or over, by then.
+   * To be awaited before the answer leaves. Counts it, unless it goes on with a download that this opening has begun and of which so many
+   * bytes are left; throws `gone` where the share is used up, or over, by then.
    */
   begin(beginning: Beginning): Promise<void>;
+  /** When the answer is over: what it did not send may be fetched yet. */
+  end(sentBytes: number): void;
 }
 
 /**
@@ -62,7 +66,7 @@ export interface ShareVisits {
   needsPassword(token: string): Promise<boolean>;
   /**
    * Throws `wrong-password`; after five wrong ones from an address `too-many` there, also for the right one, while other addresses go on.
-   * That none was given counts as no try. Throws `not-found` also where what is shared is in the trash.
+   * That none was given counts as no try. From one address it is told to trace and targets once in ten minutes. Throws `not-found` also where what is shared is in the trash.
    */
   open(token: string, password: string | undefined, visitor: Visitor, tell: Guess['tell']): Promise<OpenedShare>;
   /** Throws `not-allowed` without a token of an opening. Whoever began a download goes on with it also when the share is used up. */
@@ -74,30 +78,42 @@ const guessLimit = { name: 'share', limit: 5, windowMs: 15 * 60 * 1000 };
 /** Of a larger folder the first by name. */
 export const mostItems = 1_000;
 
+/**
+ * So many times its size a download gives before the next range is counted as another. Once would be too few: what was sent when a
+ * connection broke need not have arrived.
+ */
+const timesGiven = 2;
+
 export const createShareVisits = ({
   database,
   store,
   tokens,
+  openings,
   passwords,
   guessing,
+  isSuspended,
   downloads,
   events,
   trace,
   clock,
+  log,
 }: {
   database: Pick<Database, 'write'>;
   store: ShareStore;
   tokens: ShareTokens;
+  openings: RecentOpenings;
   passwords: Pick<Passwords, 'matches'>;
   guessing: Guessing;
+  isSuspended: (tenantId: string) => boolean;
   downloads: Pick<Downloads, 'writes'>;
   events: Pick<Events, 'append' | 'announce'>;
   trace: Pick<Trace, 'entries'>;
   clock: Clock;
+  log: Log;
 }): ShareVisits => {
   const find = async (token: string): Promise<ShareRow> => {
     const share = await store.findByToken(hashOf(token));
-    if (share === undefined) throw new Problem('not-found', 'There is no such share.');
+    if (share === undefined || isSuspended(share.tenantId)) throw new Problem('not-found', 'There is no such share.');
     return share;
   };
 
@@ -134,13 +150,15 @@ export const createShareVisits = ({
       const files = await store.listFiles(share, mostItems + 1);
       const { shareToken, expiresAt } = tokens.give(share);
       const at = clock.now();
-      const opened = { ...entry(share, visitor), at, what: 'opened' } as const;
-      const [kind, subject] = share.fileId === null ? (['folder', share.folderId ?? ''] as const) : (['file', share.fileId] as const);
-      await database.write([
-        ...events.append([factOfShare('share.opened', share, { at })]),
-        ...trace.entries([opened, { ...opened, kind, subject, detail: { share: share.id } }]),
-      ]);
-      events.announce();
+      if (openings.isNews(share.id, addressGroup(visitor.address))) {
+        const opened = { ...entry(share, visitor), at, what: 'opened' } as const;
+        const [kind, subject] = share.fileId === null ? (['folder', share.folderId ?? ''] as const) : (['file', share.fileId] as const);
+        await database.write([
+          ...events.append([factOfShare('share.opened', share, { at })]),
+          ...trace.entries([opened, { ...opened, kind, subject, detail: { share: share.id } }]),
+        ]);
+        events.announce();
+      }
       const items = files.slice(0, mostItems).map(({ id, name, type, size }) => ({ id, name, type, size }));
       return { shareToken, expiresAt, items, hasMore: files.length > mostItems };
     },
@@ -158,13 +176,15 @@ export const createShareVisits = ({
       if (file === undefined) throw noFile(fileId);
       if (file.isHidden === 1) throw lockedFolder();
 
-      const begin = async (bytes: number): Promise<void> => {
+      const download = { shareId: share.id, fileId, opening: opened.opening };
+      const count = async (bytes: number): Promise<void> => {
         const { isHidden: _isHidden, ...row } = file;
         const { address, userAgent, requestId } = visitor;
+        const bytesLeft = timesGiven * file.size - bytes;
         try {
           await database.write([
             store.countDownload({ id: share.id, at: clock.now() }),
-            store.rememberDownload({ shareId: share.id, fileId, ...opened }),
+            store.rememberDownload({ ...download, expiresAt: opened.expiresAt, bytesLeft }),
             store.forgetDownloads({ at: clock.now() }),
             ...downloads.writes([{ file: row, isUnderLock: false, how: 'share', address, userAgent, requestId, bytes }]),
           ]);
@@ -174,10 +194,30 @@ export const createShareVisits = ({
         }
         events.announce();
       };
+
+      /** Taken before they are sent, so that many ranges at once get no more than one after the other would. */
+      const goesOnWith = async (bytes: number): Promise<boolean> => {
+        try {
+          await database.write([store.takeBytes(download, bytes)]);
+          return true;
+        } catch (error) {
+          if (error instanceof WriteRefused) return false;
+          throw error;
+        }
+      };
+
+      let taken = 0;
       return {
         file,
         async begin({ firstByte, bytes }) {
-          if (firstByte === 0 || !hasBegun) await begin(bytes);
+          if (firstByte === 0 || !(await goesOnWith(bytes))) await count(bytes);
+          taken = bytes;
+        },
+        end(sentBytes) {
+          if (sentBytes >= taken) return;
+          database
+            .write([store.giveBytesBack(download, taken - sentBytes)])
+            .catch((error: unknown) => log.warn({ err: error, share: share.id }, 'share.bytes-not-given-back'));
         },
       };
     },
