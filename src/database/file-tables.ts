@@ -2,6 +2,9 @@ import type { Generated } from 'kysely';
 
 // The tables of the module `files`. Times are milliseconds since 1970 (UTC), `…Json` columns hold JSON text.
 
+/** A sign, in its parts. */
+type Signed = Record<`s${number}`, number>;
+
 export interface FileRow {
   /** The order in which files were made; the search index knows a file by it. */
   position: Generated<number>;
@@ -49,6 +52,24 @@ export interface FileSearchRow {
 /** The terms of that index. */
 export interface FileTermRow {
   term: string;
+}
+
+/** A file's place in the order of names (`isBySize` 0) or sizes (1), with the sign of its terms. */
+export interface FileOrderRow extends Signed {
+  isBySize: 0 | 1;
+  key: string | number;
+  position: number;
+}
+
+/** A stretch of such an order, with the signs of its files laid over each other. */
+export interface FileStretchRow extends Signed {
+  id: number;
+  isBySize: 0 | 1;
+  fromKey: string | number;
+  fromPosition: number;
+  toKey: string | number;
+  toPosition: number;
+  amount: number;
 }
 
 /** Counts of stored files, by who sees them, day and dimension. */
@@ -192,6 +213,8 @@ export interface FileTables {
   fileUsage: FileUsageRow;
   fileSearch: FileSearchRow;
   fileTerms: FileTermRow;
+  fileOrders: FileOrderRow;
+  fileStretches: FileStretchRow;
   fileStats: FileStatRow;
   fileStatChanges: FileStatChangeRow;
   blobRemovals: BlobRemovalRow;

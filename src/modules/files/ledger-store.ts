@@ -1,6 +1,7 @@
 import type { Database, Write } from '../../database/database.ts';
 import { slot, template } from '../../database/template.ts';
 import { createStatsCounter } from './catalogue/file-stats-store.ts';
+import { createFileOrders } from './catalogue/order-store.ts';
 import { createSearchIndex } from './catalogue/search-index-store.ts';
 
 /** Bytes that may be used, by one owner and by its whole tenant; no limit where absent. */
@@ -56,6 +57,7 @@ export const createLedger = ({ build }: Pick<Database, 'build'>) => {
   );
 
   const search = createSearchIndex({ build });
+  const orders = createFileOrders({ build });
   const stats = createStatsCounter({ build });
   const addDownloads = template<{ id: string; count: number }>(
     build
@@ -64,8 +66,8 @@ export const createLedger = ({ build }: Pick<Database, 'build'>) => {
       .where('id', '=', slot<string>('id')),
   );
 
-  const enter = (id: string): Write[] => [enterUsage.row({ id }), ...search.enter(id), ...stats.enter(id)];
-  const leave = (id: string): Write[] => [leaveUsage.row({ id }), ...search.leave(id), ...stats.leave(id)];
+  const enter = (id: string): Write[] => [enterUsage.row({ id }), ...search.enter(id), ...orders.enter(id), ...stats.enter(id)];
+  const leave = (id: string): Write[] => [leaveUsage.row({ id }), ...search.leave(id), ...orders.leave(id), ...stats.leave(id)];
   return {
     /** Behind the insert of the row. */
     enter,
