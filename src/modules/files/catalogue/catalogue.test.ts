@@ -31,7 +31,13 @@ const openScene = () => {
   const write = (writes: readonly Write[]) => {
     for (const one of writes) file.prepare(one.sql).run(...((one as Statement).parameters as SQLInputValue[])); // the stores asked for here repeat none
   };
-  return { file, read, write, store: createFileStore({ build, read }), ledger: createLedger({ build }) };
+  return {
+    file,
+    read,
+    write,
+    store: createFileStore({ build, read }),
+    ledger: createLedger({ build }, { stretches: { most: 4, divided: 2 } }),
+  };
 };
 
 const tenants = ['ten_1', 'ten_2'];
@@ -147,8 +153,13 @@ test('lists, pages and counts are those of the files that one may see, in every 
       fc.array(someFile, { minLength: 1, maxLength: 25 }),
       fc.array(someViewer, { minLength: 1, maxLength: 4 }),
       fc.constantFrom(...sorts),
-      // Sorted alone, walked alone, and both.
-      fc.constantFrom({ mostSorted: 100 }, { mostSorted: 0 }, { mostSorted: 4 }),
+      // Sorted; walked file by file; walked stretch by stretch; each where it is the best.
+      fc.constantFrom(
+        { mostSorted: 100, mostPromising: 0.5 },
+        { mostSorted: -1, mostPromising: 0 },
+        { mostSorted: -1, mostPromising: 1 },
+        { mostSorted: 2, mostPromising: 0.5 },
+      ),
       fc.record({
         states: fc.constantFrom<FileRow['state'][]>(['stored', 'checking'], ['trashed'], ['expected']),
         isOwn: fc.boolean(),
@@ -237,7 +248,7 @@ test('lists, pages and counts are those of the files that one may see, in every 
         for (const { id } of rows) write(ledger.leave(id));
         write(stats.addNoted(Number.MAX_SAFE_INTEGER));
         assert.deepEqual(file.prepare('SELECT * FROM "fileStats"').all(), [], 'of what is gone nothing is left');
-        assert.equal(file.prepare('SELECT count(*) AS "n" FROM "fileSearch"').get()?.n, 0);
+        for (const table of ['fileSearch', 'fileOrders']) assert.equal(file.prepare(`SELECT count(*) AS "n" FROM "${table}"`).get()?.n, 0);
         file.close();
       },
     ),

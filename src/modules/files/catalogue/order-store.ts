@@ -15,7 +15,7 @@ export const fileSigns: SignLayout = [
   { beginning: '=y', marks: 16, code: 4 },
   { beginning: '=k', marks: 8 },
   { beginning: '=l', marks: 8, code: 4 },
-  { beginning: '=v', marks: 4 },
+  { beginning: '=v', marks: 7 },
   { beginning: '=t', marks: 8, code: 4 },
   { beginning: '=r', marks: 12 },
   { beginning: '=s', marks: 10 },
@@ -24,8 +24,17 @@ export const fileSigns: SignLayout = [
   // Of words the first letter, the first two, the first three.
   { beginning: '', marks: 31, characters: 1 },
   { beginning: '', marks: 31, characters: 2 },
-  { beginning: '', marks: 36, characters: 3 },
+  { beginning: '', marks: 33, characters: 3 },
 ];
+
+export interface StretchSizes {
+  /** A stretch is divided when more than that came into it, … */
+  readonly most: number;
+  /** … into some that have as many, and a few more. */
+  readonly divided: number;
+}
+
+const usualSizes: StretchSizes = { most: 512, divided: 256 };
 
 const parts = Array.from({ length: partsOf(fileSigns) }, (_, part) => part);
 const listOf = (of: (part: number, name: string) => RawBuilder<unknown>) => sql.join(parts.map((part) => of(part, `s${part}`)));
@@ -43,17 +52,17 @@ export const insertingEntries = (which: RawBuilder<boolean>): RawBuilder<unknown
     select "isBySize", ${keyInOrder}, "position", ${signColumns} from "signed" cross join ${eachOrder}`;
 
 /**
- * Divides the stretches that the condition names evenly into some of 256 files and more, by what is in them now. So what was added to the
+ * Divides the stretches that the condition names evenly, by what is in them now. So what was added to the
  * signs by files that are gone is forgotten, too.
  */
-export const dividingStretches = (which: RawBuilder<boolean>): RawBuilder<unknown> =>
+export const dividingStretches = (which: RawBuilder<boolean>, divided = usualSizes.divided): RawBuilder<unknown> =>
   sql`insert into "fileStretches" ("isBySize", "fromKey", "fromPosition", "toKey", "toPosition", "amount", ${signColumns})
     select "isBySize", "startKey", "startPosition",
       lead("startKey", 1, "toKey") over "whole", lead("startPosition", 1, "toPosition") over "whole", "amount", ${listOf((part) => partOfSign(sql.ref('sign'), part))}
     from (select "stretch", "piece", "isBySize", "toKey", "toPosition", min("number"), count(*) as "amount",
         case "piece" when 0 then "fromKey" else "key" end as "startKey", case "piece" when 0 then "fromPosition" else "position" end as "startPosition",
         ${anyOfSigns(signColumns)} as "sign"
-      from (select *, ("number" - 1) * max(1, "all" / 256) / "all" as "piece" from (
+      from (select *, ("number" - 1) * max(1, "all" / ${sql.lit(divided)}) / "all" as "piece" from (
         select "large"."id" as "stretch", "large"."fromKey", "large"."fromPosition", "large"."toKey", "large"."toPosition", "entry".*,
           row_number() over (partition by "large"."id" order by "entry"."key", "entry"."position") as "number",
           count(*) over (partition by "large"."id") as "all"
@@ -67,7 +76,7 @@ export const dividingStretches = (which: RawBuilder<boolean>): RawBuilder<unknow
       "amount" = excluded."amount", ${listOf((_, name) => sql`${sql.ref(name)} = ${sql.ref(`excluded.${name}`)}`)}`;
 
 /** Keeps the orders in step with the rows; the ledger asks for it. */
-export const createFileOrders = ({ build }: Pick<Database, 'build'>) => {
+export const createFileOrders = ({ build }: Pick<Database, 'build'>, { most, divided } = usualSizes) => {
   const compiled = (query: RawBuilder<unknown>) => template<{ id: string }>({ compile: () => query.compile(build) });
   const isFile = sql<boolean>`"files"."id" = ${slot<string>('id')}`;
   // Without its type ("+"), as the index has it.
@@ -82,7 +91,9 @@ export const createFileOrders = ({ build }: Pick<Database, 'build'>) => {
     update "fileStretches" set "amount" = "amount" + 1,
       ${listOf((_, name) => sql`${sql.ref(name)} = ${sql.ref(`fileStretches.${name}`)} | ${sql.ref(`new.${name}`)}`)}
     from "new" where "fileStretches"."id" = "new"."stretch"`);
-  const divideLarge = template<object>({ compile: () => dividingStretches(sql<boolean>`"large"."amount" > 512`).compile(build) });
+  const divideLarge = template<object>({
+    compile: () => dividingStretches(sql<boolean>`"large"."amount" > ${sql.lit(most)}`, divided).compile(build),
+  });
   const removeEntries = compiled(sql`delete from "fileOrders" where ("isBySize", "key", "position") in ${places}`);
   return {
     enter: (id: string): Write[] => [insertEntries.row({ id }), addToStretches.row({ id }), divideLarge.row({})],

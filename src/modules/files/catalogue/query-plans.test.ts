@@ -20,9 +20,10 @@ for (const statement of migrations.flatMap(({ statements }) => statements)) file
 
 const asked: string[] = [];
 let found = 0;
+let promising = 0;
 const read = queriesOver(async (sql) => {
   asked.push(sql);
-  return { rows: sql.includes('count(*)') ? [{ count: found, positions: '[]' }] : [], changes: 0 };
+  return { rows: sql.includes('count(*)') ? [{ count: found, positions: '[]', all: 100, promising }] : [], changes: 0 };
 });
 const build = buildOnly();
 const catalogue = createCatalogueStore({ read });
@@ -83,13 +84,19 @@ test('few files are sorted; of many the stretches are gone through in the order 
           found = 10;
           const [, sorted = ''] = await plansOf(list(filter, sort, by, cursor));
           assert.match(sorted, /^SEARCH files USING INTEGER PRIMARY KEY \(rowid=\?\)/);
+          assert.doesNotMatch(sorted, /SCAN files/);
           found = 1_000_000;
-          const [, walk = ''] = await plansOf(list(filter, sort, by, cursor));
+          promising = 10;
+          const [, , byStretch = ''] = await plansOf(list(filter, sort, by, cursor));
+          const stretches = /^SEARCH stretch USING INDEX sqlite_autoindex_fileStretches_1 \(isBySize=\?.*\n/;
           const entries = 'SEARCH entry USING PRIMARY KEY (isBySize=? AND (key,position)>(?,?) AND (key,position)<(?,?))';
-          const [first = '', ...others] = walk.split('\n');
-          assert.match(first, /^SEARCH stretch USING INDEX sqlite_autoindex_fileStretches_1 \(isBySize=\?/);
-          assert.deepEqual(others.slice(0, 2), [entries, 'SEARCH files USING INTEGER PRIMARY KEY (rowid=?)']);
-          assert.doesNotMatch(walk, /TEMP B-TREE FOR ORDER BY/);
+          assert.match(byStretch, stretches);
+          const rows = 'SEARCH files USING INTEGER PRIMARY KEY (rowid=?)';
+          assert.deepEqual(byStretch.replace(stretches, '').split('\n').slice(0, 2), [entries, rows]);
+          promising = 90;
+          const [, , byFile = ''] = await plansOf(list(filter, sort, by, cursor));
+          assert.match(byFile, /^SEARCH entry USING PRIMARY KEY \(isBySize=\?.*\nSEARCH files USING INTEGER PRIMARY KEY \(rowid=\?\)/);
+          for (const plan of [byStretch, byFile]) assert.doesNotMatch(plan, /TEMP B-TREE FOR ORDER BY/);
         }
 });
 
