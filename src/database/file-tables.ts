@@ -79,7 +79,9 @@ export interface FileStatRow {
   ownerId: string;
   /** `open` to all of the tenant, `private`, or the audiences as JSON. Of an owner only those that are not open. */
   audience: string;
-  /** Days since 1970 (UTC) on which they were made. */
+  /** Those of owners are of days alone. */
+  span: 'day' | 'month';
+  /** Days since 1970 (UTC) on which they were made; of a month its first. */
   day: number;
   dimension: 'total' | 'provider' | 'category' | 'language' | 'role' | 'type';
   /** The value; empty for `total`. */

@@ -25,11 +25,12 @@ const statements = [
   // Merged in small steps: never a large merge within one upload.
   `INSERT INTO "fileSearch" ("fileSearch", "rank") VALUES ('automerge', 8), ('crisismerge', 64)`,
   // Counts of stored files by the day (UTC) on which they were made. With an empty "ownerId" those of all owners; "audience" tells who
-  // sees them: 'open' everybody of the tenant, 'private' the owner, else the audiences as JSON. Of an owner those that are not open.
+  // sees them: 'open' everybody of the tenant, 'private' the owner, else the audiences as JSON. Of an owner those that are not open. Of all
+  // owners those of whole months as well, by their first day: a year of days has thirty times as many rows.
   `CREATE TABLE "fileStats" (
-    "tenantId" TEXT NOT NULL, "ownerId" TEXT NOT NULL, "audience" TEXT NOT NULL, "day" INTEGER NOT NULL, "dimension" TEXT NOT NULL,
-    "key" TEXT NOT NULL, "files" INTEGER NOT NULL, "bytes" INTEGER NOT NULL, "downloads" INTEGER NOT NULL,
-    PRIMARY KEY ("tenantId", "ownerId", "audience", "day", "dimension", "key")) WITHOUT ROWID`,
+    "tenantId" TEXT NOT NULL, "ownerId" TEXT NOT NULL, "span" TEXT NOT NULL, "day" INTEGER NOT NULL, "audience" TEXT NOT NULL,
+    "dimension" TEXT NOT NULL, "key" TEXT NOT NULL, "files" INTEGER NOT NULL, "bytes" INTEGER NOT NULL, "downloads" INTEGER NOT NULL,
+    PRIMARY KEY ("tenantId", "ownerId", "span", "day", "audience", "dimension", "key")) WITHOUT ROWID`,
   `CREATE INDEX "fileStatsEmpty" ON "fileStats" ("tenantId") WHERE "files" = 0`,
   // What is still to be added to them, in order.
   `CREATE TABLE "fileStatChanges" (

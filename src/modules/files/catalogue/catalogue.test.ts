@@ -60,9 +60,11 @@ const someFile = fc.record({
   name: fc.constantFrom('b.txt', 'a.txt', 'A.txt', 'ä 12.txt', 'photo_12.png'),
   size: fc.integer({ min: 1, max: 4 }),
   downloads: fc.integer({ min: 0, max: 3 }),
-  day: fc.integer({ min: 0, max: 3 }),
+  // Days at the ends of months and years.
+  day: fc.constantFrom(0, 1, 30, 31, 58, 59, 364, 365),
   folder: fc.constantFrom(null, null, ...folderKinds),
 });
+const someDays = fc.record({ first: fc.constantFrom(undefined, 0, 1, 31, 58), last: fc.constantFrom(undefined, 0, 30, 58, 59, 365, 400) });
 type SomeFile = typeof someFile extends fc.Arbitrary<infer File> ? File : never;
 
 const someViewer = fc.record({
@@ -170,7 +172,8 @@ test('lists, pages and counts are those of the files that one may see, in every 
         folder: fc.constantFrom(undefined, undefined, 'root'),
         words: fc.constantFrom(undefined, undefined, wantedWords('12'), wantedWords('txt a')),
       }),
-      async (files, viewers, sort, limits, filter) => {
+      someDays,
+      async (files, viewers, sort, limits, filter, days) => {
         const { file, read, write, store, ledger } = openScene();
         makeFolders(file);
         const rows = files.map(rowOf);
@@ -206,9 +209,10 @@ test('lists, pages and counts are those of the files that one may see, in every 
           // Some are added up, some are noted still.
           const noted = await stats.findNoted(3);
           if (noted !== undefined) write(stats.addNoted(noted.seq));
-          const counted = await stats.countFiles(viewer, { first: 1, last: 2 });
+          const counted = await stats.countFiles(viewer, days);
           const within = visible.filter(
-            ({ state, createdAt }) => state === 'stored' && createdAt >= 86_400_000 && createdAt < 3 * 86_400_000,
+            ({ state, createdAt }) =>
+              state === 'stored' && createdAt >= (days.first ?? 0) * 86_400_000 && createdAt < ((days.last ?? 999) + 1) * 86_400_000,
           );
           const sum = (key: (row: NewFileRow) => boolean) => {
             const found = within.filter(key);
