@@ -1,8 +1,8 @@
 import { DatabaseSync } from 'node:sqlite';
 import { type RawBuilder, sql } from 'kysely';
 import type { Statement } from '../../src/database/database.ts';
+import { addSignFunctions } from '../../src/database/sqlite-functions.ts';
 import { buildOnly } from '../../src/database/sqlite-queries.ts';
-import { addSignFunctions } from '../../src/database/term-signs.ts';
 import { createFileStatsStore, notingChanges } from '../../src/modules/files/catalogue/file-stats-store.ts';
 import { dividingStretches, insertingEntries } from '../../src/modules/files/catalogue/order-store.ts';
 import { termsOfRow } from '../../src/modules/files/catalogue/search-index-store.ts';

@@ -2,8 +2,8 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import { giveBackMemory } from '../foundation/memory.ts';
 import type { Write, WriteResult } from './database.ts';
+import { addSignFunctions } from './sqlite-functions.ts';
 import { type SqliteFailure, type SqliteReply, type SqliteRequest, type SqliteThreadData, WriteWasRefused } from './sqlite-messages.ts';
-import { addSignFunctions } from './term-signs.ts';
 
 // One connection in a thread of its own, so that SQL and fsync never hold up the event loop. The writer takes whole groups of
 // acts and commits them together: one fsync for many acknowledgements.

@@ -1,13 +1,13 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Database } from '../../../database/database.ts';
 import { asArray, elementsOf, holds, matchesTerms } from '../../../database/dialect.ts';
-import { mayHave, type SoughtTerms } from '../../../database/sign-queries.ts';
 import type { FileRow } from '../../../database/tables.ts';
 import { badCursor, decodeCursor, type PageRequest } from '../../../foundation/page.ts';
+import type { SoughtTerms } from '../../../foundation/term-signs.ts';
 import { fileColumns, type NewFileRow } from '../file-store.ts';
 import { isHidden, isSeenBy } from '../sight-store.ts';
 import type { Viewer } from '../viewer.ts';
-import { fileSigns } from './order-store.ts';
+import { mayHave } from './order-store.ts';
 import { expressionFor, soughtBy } from './search-index-store.ts';
 import type { WantedWords } from './search-words.ts';
 
@@ -190,12 +190,12 @@ export const createCatalogueStore = ({ read }: Pick<Database, 'read'>, { mostSor
     const entry = pair('entry.key', 'entry.position');
     const from = pair('stretch.fromKey', 'stretch.fromPosition');
     const to = pair('stretch.toKey', 'stretch.toPosition');
-    const mayBeIn = mayHave(fileSigns, 'stretch', sought, true);
+    const mayBeIn = mayHave('stretch', sought);
     const stretches = read
       .selectFrom('fileStretches as stretch')
       .where(isInOrder('stretch'))
       .where(isBeyond(sort.startsWith('-') ? from : to));
-    const isFound = sql<boolean>`${isInOrder('entry')} and ${mayHave(fileSigns, 'entry', sought)}
+    const isFound = sql<boolean>`${isInOrder('entry')} and ${mayHave('entry', sought)}
       and "files"."position" = "entry"."position" and ${wanted}`;
     const { all, promising } = await stretches
       .select(({ fn }) => [fn.countAll<number>().as('all'), sql<number>`total(${mayBeIn})`.as('promising')])

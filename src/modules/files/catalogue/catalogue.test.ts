@@ -4,15 +4,17 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Statement, Write } from '../../../database/database.ts';
 import { migrations } from '../../../database/migrate.ts';
+import { addSignFunctions } from '../../../database/sqlite-functions.ts';
 import { buildOnly, queriesOver } from '../../../database/sqlite-queries.ts';
 import type { FileRow } from '../../../database/tables.ts';
-import { addSignFunctions } from '../../../database/term-signs.ts';
 import { encodeCursor } from '../../../foundation/page.ts';
+import { signOf } from '../../../foundation/term-signs.ts';
 import { createFileStore, type NewFileRow } from '../file-store.ts';
 import { createLedger } from '../ledger-store.ts';
 import type { Viewer } from '../viewer.ts';
 import { type CatalogueFilter, createCatalogueStore, placeOf, type Sort, sorts } from './catalogue-store.ts';
 import { createFileStatsStore } from './file-stats-store.ts';
+import { fileSigns } from './order-store.ts';
 import { wantedWords, wordsOf } from './search-words.ts';
 
 // Who finds and counts which files: what SQL says is held against a plain model, over files, folders and viewers of every kind.
@@ -308,4 +310,9 @@ test('names are words of letters and words of digits; accents and case do not co
   assert.deepEqual(words('हिन्दी'), ['हिन्दी'], 'signs that belong to letters stay');
   assert.deepEqual(words('photo東京2026'), ['photo', '東', '京', '2026']);
   assert.equal(wordsOf({ name: '…', title: null, description: null }), '');
+});
+
+test('signs tell each visibility from the others, of which there are only three', () => {
+  const signs = ['private', 'tenant', 'public'].map((visibility) => signOf(fileSigns, `=v${visibility}`).join());
+  assert.equal(new Set(signs).size, 3);
 });

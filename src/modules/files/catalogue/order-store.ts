@@ -1,8 +1,17 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Database, Write } from '../../../database/database.ts';
-import { anyOfSigns, partOfSign, signOfTerms } from '../../../database/sign-queries.ts';
+import { anyOfSigns, partOfSign, signOfTerms } from '../../../database/dialect.ts';
 import { slot, template } from '../../../database/template.ts';
-import { partsOf, type SignLayout } from '../../../database/term-signs.ts';
+import {
+  bitsOfTerm,
+  noParts,
+  partsOf,
+  type SignLayout,
+  type SignParts,
+  type SoughtTerm,
+  type SoughtTerms,
+  setBit,
+} from '../../../foundation/term-signs.ts';
 import { termsOfRow } from './search-index-store.ts';
 
 // All files in the orders of their names and of their sizes, in stretches that can be left out as a whole. Like the index of terms they are
@@ -74,6 +83,37 @@ export const dividingStretches = (which: RawBuilder<boolean>, divided = usualSiz
     where 1 = 1 window "whole" as (partition by "stretch" order by "piece")
     on conflict ("isBySize", "fromKey", "fromPosition") do update set "toKey" = excluded."toKey", "toPosition" = excluded."toPosition",
       "amount" = excluded."amount", ${listOf((_, name) => sql`${sql.ref(name)} = ${sql.ref(`excluded.${name}`)}`)}`;
+
+/** What stands in the parts: `mask` says which bits are asked for. */
+const testParts = (table: string, masks: SignParts, wanted: SignParts): RawBuilder<boolean> => {
+  const tests = masks.flatMap((mask, part) =>
+    mask === 0 ? [] : [sql<boolean>`${sql.ref(`${table}.s${part}`)} & cast(${mask} as integer) = cast(${wanted[part]} as integer)`],
+  );
+  return tests.length === 0 ? sql<boolean>`1 = 1` : sql<boolean>`(${sql.join(tests, sql` and `)})`;
+};
+
+/** Whether the file of the entry, or one of those of the stretch, may be among what is sought. */
+export const mayHave = (table: 'entry' | 'stretch', sought: SoughtTerms): RawBuilder<boolean> => {
+  const add = (masks: SignParts, wanted: SignParts, { text, isBeginning = false }: SoughtTerm) => {
+    bitsOfTerm(fileSigns, text.toLowerCase(), { isWhole: !isBeginning, hasCodes: table === 'entry' }, (bit, isSet) => {
+      setBit(masks, bit);
+      if (isSet) setBit(wanted, bit);
+    });
+  };
+  const [masks, wanted] = [noParts(fileSigns), noParts(fileSigns)];
+  for (const [only, ...others] of sought) if (only !== undefined && others.length === 0) add(masks, wanted, only);
+  const choices = sought
+    .filter(({ length }) => length > 1)
+    .map((alternatives) => {
+      const tests = alternatives.map((one) => {
+        const [ownMasks, ownWanted] = [noParts(fileSigns), noParts(fileSigns)];
+        add(ownMasks, ownWanted, one);
+        return testParts(table, ownMasks, ownWanted);
+      });
+      return sql<boolean>`(${sql.join(tests, sql` or `)})`;
+    });
+  return sql<boolean>`${sql.join([testParts(table, masks, wanted), ...choices], sql` and `)}`;
+};
 
 /** Keeps the orders in step with the rows; the ledger asks for it. */
 export const createFileOrders = ({ build }: Pick<Database, 'build'>, { most, divided } = usualSizes) => {

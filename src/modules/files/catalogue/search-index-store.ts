@@ -1,8 +1,8 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Database, Write } from '../../../database/database.ts';
 import { allOf, anyOf, elementsOf, hexOf, hexOfText, term, termsFrom } from '../../../database/dialect.ts';
-import type { SoughtTerm, SoughtTerms } from '../../../database/sign-queries.ts';
 import { slot, template } from '../../../database/template.ts';
+import type { SoughtTerm, SoughtTerms } from '../../../foundation/term-signs.ts';
 import type { Viewer } from '../viewer.ts';
 import type { CatalogueFilter } from './catalogue-store.ts';
 

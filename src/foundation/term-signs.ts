@@ -1,9 +1,8 @@
-import type { DatabaseSync } from 'node:sqlite';
-
 // A sign tells in a few whole numbers which terms a row may have, so that an index that holds it answers for almost all rows that do not
 // have them, and the row itself is looked at where it says yes: it may err, but only that way. Each kind of terms (those of one beginning)
 // has bits of its own: of its marks each term sets one, so that the signs of several rows can be laid over each other and still tell
-// something; of its code, where a row has one term of the kind, it sets those that are set in a number.
+// something; of its code, where a row has one term of the kind, it sets those that are set in a number. Signs are kept: whatever changes them
+// needs a migration that makes all of them anew.
 
 export interface SignField {
   /** How the terms begin, in two characters; those that begin like no field are of the fields whose beginning is empty. */
@@ -17,7 +16,7 @@ export interface SignField {
 export type SignLayout = readonly SignField[];
 
 /** Bits of one part: so many that JavaScript's operators keep it a positive number, and SQLite has it in four bytes. */
-export const partBits = 31;
+const partBits = 31;
 
 const widthOf = ({ marks, code = 0 }: SignField): number => marks + code;
 export const partsOf = (layout: SignLayout): number => Math.ceil(layout.reduce((bits, field) => bits + widthOf(field), 0) / partBits);
@@ -99,18 +98,11 @@ export const signOf = (layout: SignLayout, terms: string): readonly number[] => 
   return parts;
 };
 
-/** The connection that writes needs them; nothing that is read does. Postgres has `bit_or`, and would have the other in its own language. */
-export const addSignFunctions = (connection: DatabaseSync): void => {
-  const layouts = new Map<unknown, SignLayout>();
-  connection.function('sign_of', { deterministic: true }, (layout, terms) => {
-    const known = layouts.get(layout) ?? (JSON.parse(String(layout)) as SignLayout); // written by `signOfTerms`
-    layouts.set(layout, known);
-    return JSON.stringify(signOf(known, String(terms)));
-  });
-  connection.function('any_of_signs', { deterministic: true }, (signs) => {
-    const all: number[] = [];
-    const each = JSON.parse(String(signs)) as number[][]; // written by `anyOfSigns`
-    for (const sign of each) for (const [index, part] of sign.entries()) all[index] = (all[index] ?? 0) | part;
-    return JSON.stringify(all);
-  });
-};
+/** A term that a row must have, or the beginning of one. */
+export interface SoughtTerm {
+  readonly text: string;
+  readonly isBeginning?: boolean;
+}
+
+/** All of them must hold; of each one of the alternatives. */
+export type SoughtTerms = readonly (readonly SoughtTerm[])[];
