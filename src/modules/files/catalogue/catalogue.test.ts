@@ -169,6 +169,7 @@ test('lists, pages and counts are those of the files that one may see, in every 
         isOwn: fc.boolean(),
         category: fc.constantFrom(undefined, undefined, 'x'),
         provider: fc.constantFrom(undefined, undefined, 'p"q'),
+        visibility: fc.constantFrom(undefined, undefined, 'private' as const, 'tenant' as const),
         role: fc.constantFrom(undefined, undefined, 'é "x"'),
         type: fc.constantFrom(undefined, undefined, 'image/*', 'text/plain'),
         folder: fc.constantFrom(undefined, undefined, 'root'),
@@ -263,13 +264,14 @@ test('lists, pages and counts are those of the files that one may see, in every 
 });
 
 const isWanted = (row: NewFileRow, viewer: Viewer, filter: CatalogueFilter): boolean => {
-  const { states: wantedStates, isOwn, category, provider, role, type, folder, words } = filter;
+  const { states: wantedStates, isOwn, category, provider, visibility, role, type, folder, words } = filter;
   const found = wordsOf(row).split(' ');
   return (
     wantedStates.includes(row.state) &&
     (!isOwn || row.ownerId === viewer.ownerId) &&
     (category === undefined || row.category === category) &&
     (provider === undefined || row.provider === provider) &&
+    (visibility === undefined || row.visibility === visibility) &&
     (role === undefined || JSON.parse(row.rolesJson).includes(role)) &&
     (type === undefined || (type === 'image/*' ? row.type.startsWith('image/') : row.type === type)) &&
     (folder === undefined || row.folderId === null) &&

@@ -32,10 +32,12 @@ export const soughtBy = (viewer: Viewer, filter: CatalogueFilter): SoughtTerms =
   const { tenantId, ownerId, audiences, isAdmin } = viewer;
   const inTenant = hexOfText(tenantId);
   const { states, isOwn, category, language, provider, role, type, visibility, folder, words } = filter;
+  // Of others nothing is open that is private, or not stored.
+  const isOnlyOwn = isOwn || visibility === 'private' || !states.includes('stored');
   const open = [`=s${inTenant}=open`, ...audiences.map((audience) => `=s${inTenant}=for=${hexOfText(audience)}`)];
   return [
     ...(words === undefined ? [] : [...words.whole.map((word) => [{ text: word }]), [{ text: words.beginning, isBeginning: true }]]),
-    ...(isOwn || !isAdmin ? [isOwn ? [of('o', ownerId)] : [of('o', ownerId), ...open.map((text) => ({ text }))]] : []),
+    ...(isOwn || !isAdmin ? [[of('o', ownerId), ...(isOnlyOwn ? [] : open.map((text) => ({ text })))]] : []),
     ...(category === undefined ? [] : [[of('c', category)]]),
     ...(language === undefined ? [] : [[of('l', language)]]),
     ...(provider === undefined ? [] : [[of('p', provider)]]),
