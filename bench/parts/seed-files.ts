@@ -1,8 +1,10 @@
 import { DatabaseSync } from 'node:sqlite';
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { Statement } from '../../src/database/database.ts';
+import { addSignFunctions } from '../../src/database/sqlite-functions.ts';
 import { buildOnly } from '../../src/database/sqlite-queries.ts';
 import { createFileStatsStore, notingChanges } from '../../src/modules/files/catalogue/file-stats-store.ts';
+import { dividingStretches, insertingEntries } from '../../src/modules/files/catalogue/order-store.ts';
 import { termsOfRow } from '../../src/modules/files/catalogue/search-index-store.ts';
 
 // Fills the database of a server that does not run with files as people would have left them: most of a few usual values, some of rare
@@ -26,6 +28,7 @@ export interface SeededFiles {
 export const seedFiles = (file: string, { tenantId, amount, few, many }: SeededFiles): void => {
   const database = new DatabaseSync(file);
   const build = buildOnly();
+  addSignFunctions(database);
   try {
     database.exec('PRAGMA synchronous = OFF; PRAGMA cache_size = -262144; PRAGMA journal_mode = MEMORY; BEGIN IMMEDIATE');
     const from = 1 + Number(database.prepare('SELECT coalesce(max("position"), 0) AS "last" FROM "files"').get()?.last);
@@ -57,6 +60,14 @@ export const seedFiles = (file: string, { tenantId, amount, few, many }: SeededF
       .orderBy('position')
       .compile();
     database.prepare(`INSERT INTO "fileSearch" ("rowid", "terms") ${terms.sql}`).run(...(terms.parameters as number[]));
+    const run = (query: RawBuilder<unknown>) => {
+      const { sql: text, parameters } = query.compile(build);
+      database.prepare(text).run(...(parameters as number[]));
+    };
+    // In parts: what a statement hands to JavaScript is freed with the statement.
+    for (let first = from; first < from + amount; first += 50_000)
+      run(insertingEntries(sql<boolean>`"files"."position" between ${first} and ${first + 49_999}`));
+    run(dividingStretches(sql<boolean>`1 = 1`));
     const noted = notingChanges(sql<boolean>`"files"."position" >= ${from}`, 1, 0).compile(build);
     database.prepare(noted.sql).run(...(noted.parameters as number[]));
     const counts = createFileStatsStore({ build, read: build }).addNoted(Number.MAX_SAFE_INTEGER) as Statement[]; // it repeats none

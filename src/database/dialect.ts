@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely';
+import type { SignLayout } from '../foundation/term-signs.ts';
 
 // What SQL has no common word for. Many rows go to the database and come back as JSON text: a text crosses to the other thread and is
 // bound at once, where the values of a row are copied one by one (measured with the ends of deliveries: 14 µs a row against 6).
@@ -33,3 +34,15 @@ export const anyOf = (parts: readonly string[]): string => `(${parts.join(' OR '
 
 /** Whether the text holds the part. */
 export const holds = (column: RawBuilder<unknown>, part: string): RawBuilder<boolean> => sql<boolean>`instr(${column}, ${part}) > 0`;
+
+// Signs of terms (`term-signs.ts`). To test one is arithmetic that every database has. SQLite makes them by functions of ours
+// (`sqlite-functions.ts`); Postgres has `bit_or` for many, and would have a function in its own language for one.
+
+/** The sign of terms as a JSON array of its parts. */
+export const signOfTerms = (layout: SignLayout, terms: RawBuilder<string>): RawBuilder<string> =>
+  sql<string>`sign_of(${sql.lit(JSON.stringify(layout))}, ${terms})`;
+export const partOfSign = (sign: RawBuilder<string>, part: number): RawBuilder<number> => sql<number>`${sign} ->> ${sql.lit(part)}`;
+
+/** The signs of all rows laid over each other, as such an array. */
+export const anyOfSigns = (parts: RawBuilder<unknown>): RawBuilder<string> =>
+  sql<string>`any_of_signs(json_group_array(json_array(${parts})))`;

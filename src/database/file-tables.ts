@@ -2,6 +2,9 @@ import type { Generated } from 'kysely';
 
 // The tables of the module `files`. Times are milliseconds since 1970 (UTC), `…Json` columns hold JSON text.
 
+/** A sign, in its parts. */
+type Signed = Record<`s${number}`, number>;
+
 export interface FileRow {
   /** The order in which files were made; the search index knows a file by it. */
   position: Generated<number>;
@@ -51,6 +54,24 @@ export interface FileTermRow {
   term: string;
 }
 
+/** A file's place in the order of names (`isBySize` 0) or sizes (1), with the sign of its terms. */
+export interface FileOrderRow extends Signed {
+  isBySize: 0 | 1;
+  key: string | number;
+  position: number;
+}
+
+/** A stretch of such an order, with the signs of its files laid over each other. */
+export interface FileStretchRow extends Signed {
+  id: number;
+  isBySize: 0 | 1;
+  fromKey: string | number;
+  fromPosition: number;
+  toKey: string | number;
+  toPosition: number;
+  amount: number;
+}
+
 /** Counts of stored files, by who sees them, day and dimension. */
 export interface FileStatRow {
   tenantId: string;
@@ -58,7 +79,9 @@ export interface FileStatRow {
   ownerId: string;
   /** `open` to all of the tenant, `private`, or the audiences as JSON. Of an owner only those that are not open. */
   audience: string;
-  /** Days since 1970 (UTC) on which they were made. */
+  /** Those of owners are of days alone. */
+  span: 'day' | 'month';
+  /** Days since 1970 (UTC) on which they were made; of a month its first. */
   day: number;
   dimension: 'total' | 'provider' | 'category' | 'language' | 'role' | 'type';
   /** The value; empty for `total`. */
@@ -192,6 +215,8 @@ export interface FileTables {
   fileUsage: FileUsageRow;
   fileSearch: FileSearchRow;
   fileTerms: FileTermRow;
+  fileOrders: FileOrderRow;
+  fileStretches: FileStretchRow;
   fileStats: FileStatRow;
   fileStatChanges: FileStatChangeRow;
   blobRemovals: BlobRemovalRow;

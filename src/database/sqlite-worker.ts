@@ -2,6 +2,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import { giveBackMemory } from '../foundation/memory.ts';
 import type { Write, WriteResult } from './database.ts';
+import { addSignFunctions } from './sqlite-functions.ts';
 import { type SqliteFailure, type SqliteReply, type SqliteRequest, type SqliteThreadData, WriteWasRefused } from './sqlite-messages.ts';
 
 // One connection in a thread of its own, so that SQL and fsync never hold up the event loop. The writer takes whole groups of
@@ -13,6 +14,7 @@ const openConnection = (): DatabaseSync => {
   const opened = new DatabaseSync(file, { readOnly: role === 'reader', timeout: busyTimeoutMs });
   opened.exec('PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;');
   if (role === 'reader') return opened;
+  addSignFunctions(opened);
   opened.exec(
     'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 4000;',
   );

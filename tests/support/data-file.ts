@@ -30,9 +30,21 @@ export const changeData = (dataFolder: string, sql: string, ...values: (string |
 const invariants: Readonly<Record<string, string>> = {
   'the counts of files, with what is noted still, are those of the rows': `
     select * from (select (select count(*) from files where state = 'stored') as files, (select total(size) from files where state = 'stored') as bytes,
-      (select total(files) from fileStats where ownerId = '' and dimension = 'total') + (select total(files) from fileStatChanges) as countedFiles,
-      (select total(bytes) from fileStats where ownerId = '' and dimension = 'total') + (select total(bytes) from fileStatChanges) as countedBytes)
+      (select total(files) from fileStats where ownerId = '' and span = 'day' and dimension = 'total') + (select total(files) from fileStatChanges) as countedFiles,
+      (select total(bytes) from fileStats where ownerId = '' and span = 'day' and dimension = 'total') + (select total(bytes) from fileStatChanges) as countedBytes)
     where files <> countedFiles or bytes <> countedBytes`,
+  'months are counted as their days are': `
+    select * from (select tenantId, sum(files * iif(span = 'day', 1, -1)) as files, sum(bytes * iif(span = 'day', 1, -1)) as bytes,
+      sum(downloads * iif(span = 'day', 1, -1)) as downloads from fileStats where ownerId = '' group by tenantId, dimension, audience, key)
+    where files <> 0 or bytes <> 0 or downloads <> 0`,
+  'every file has its place in the orders of names and of sizes, in a stretch that knows its sign': `
+    select files.id from files cross join (select 0 as bySize union all select 1)
+    left join fileOrders as entry on entry.isBySize = bySize and entry.key = case bySize when 0 then nameKey else size end
+      and entry.position = +files.position
+    left join fileStretches as stretch on stretch.isBySize = bySize and (fromKey, fromPosition) <= (entry.key, entry.position)
+      and (toKey, toPosition) > (entry.key, entry.position)
+    where entry.position is null or stretch.s0 & entry.s0 is not entry.s0 or stretch.s7 & entry.s7 is not entry.s7
+    union all select count(*) from fileOrders having count(*) <> 2 * (select count(*) from files)`,
   'every file is in the index of terms': `
     select * from (select (select count(*) from files) as files, (select count(*) from fileSearch) as found) where files <> found`,
   'the counts of deliveries are those of the rows (under way counts where it was before)': `

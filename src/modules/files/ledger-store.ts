@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Database, Write } from '../../database/database.ts';
 import { slot, template } from '../../database/template.ts';
 import { createStatsCounter } from './catalogue/file-stats-store.ts';
+import { createFileOrders, type StretchSizes } from './catalogue/order-store.ts';
 import { createSearchIndex } from './catalogue/search-index-store.ts';
 
 /** Bytes that may be used, by one owner and by its whole tenant; no limit where absent. */
@@ -16,7 +17,7 @@ export type Ledger = ReturnType<typeof createLedger>;
  * What is counted over files (their room, their statistics) and what they are found by is derived from their rows by SQL, in the transaction that changes
  * the row: `leave` takes a row as it stands out of all counts, `enter` takes it in. So no count can drift from the rows.
  */
-export const createLedger = ({ build }: Pick<Database, 'build'>) => {
+export const createLedger = ({ build }: Pick<Database, 'build'>, { stretches }: { stretches?: StretchSizes } = {}) => {
   const moveUsage = (sign: 1 | -1) => {
     const id = slot<string>('id');
     const counted = () => build.selectFrom('files').where('id', '=', id).where('state', '<>', 'rejected');
@@ -63,6 +64,7 @@ export const createLedger = ({ build }: Pick<Database, 'build'>) => {
   );
 
   const search = createSearchIndex({ build });
+  const orders = createFileOrders({ build }, stretches);
   const stats = createStatsCounter({ build });
   const addDownloads = template<{ id: string; count: number }>(
     build
@@ -71,8 +73,8 @@ export const createLedger = ({ build }: Pick<Database, 'build'>) => {
       .where('id', '=', slot<string>('id')),
   );
 
-  const enter = (id: string): Write[] => [enterUsage.row({ id }), ...search.enter(id), ...stats.enter(id)];
-  const leave = (id: string): Write[] => [leaveUsage.row({ id }), ...search.leave(id), ...stats.leave(id)];
+  const enter = (id: string): Write[] => [enterUsage.row({ id }), ...search.enter(id), ...orders.enter(id), ...stats.enter(id)];
+  const leave = (id: string): Write[] => [leaveUsage.row({ id }), ...search.leave(id), ...orders.leave(id), ...stats.leave(id)];
   return {
     /** Behind the insert of the row. */
     enter,

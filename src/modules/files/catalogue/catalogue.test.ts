@@ -4,14 +4,17 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Statement, Write } from '../../../database/database.ts';
 import { migrations } from '../../../database/migrate.ts';
+import { addSignFunctions } from '../../../database/sqlite-functions.ts';
 import { buildOnly, queriesOver } from '../../../database/sqlite-queries.ts';
 import type { FileRow } from '../../../database/tables.ts';
 import { encodeCursor } from '../../../foundation/page.ts';
+import { signOf } from '../../../foundation/term-signs.ts';
 import { createFileStore, type NewFileRow } from '../file-store.ts';
 import { createLedger } from '../ledger-store.ts';
 import type { Viewer } from '../viewer.ts';
 import { type CatalogueFilter, createCatalogueStore, placeOf, type Sort, sorts } from './catalogue-store.ts';
 import { createFileStatsStore } from './file-stats-store.ts';
+import { fileSigns } from './order-store.ts';
 import { wantedWords, wordsOf } from './search-words.ts';
 
 // Who finds and counts which files: what SQL says is held against a plain model, over files, folders and viewers of every kind.
@@ -21,6 +24,7 @@ const build = buildOnly();
 
 const openScene = () => {
   const file = new DatabaseSync(':memory:');
+  addSignFunctions(file);
   for (const statement of migrations.flatMap(({ statements }) => statements)) file.exec(statement);
   const read = queriesOver(async (sql, parameters) => {
     asked.push(sql);
@@ -29,7 +33,13 @@ const openScene = () => {
   const write = (writes: readonly Write[]) => {
     for (const one of writes) file.prepare(one.sql).run(...((one as Statement).parameters as SQLInputValue[])); // the stores asked for here repeat none
   };
-  return { file, read, write, store: createFileStore({ build, read }), ledger: createLedger({ build }) };
+  return {
+    file,
+    read,
+    write,
+    store: createFileStore({ build, read }),
+    ledger: createLedger({ build }, { stretches: { most: 4, divided: 2 } }),
+  };
 };
 
 const tenants = ['ten_1', 'ten_2'];
@@ -52,9 +62,11 @@ const someFile = fc.record({
   name: fc.constantFrom('b.txt', 'a.txt', 'A.txt', 'ä 12.txt', 'photo_12.png'),
   size: fc.integer({ min: 1, max: 4 }),
   downloads: fc.integer({ min: 0, max: 3 }),
-  day: fc.integer({ min: 0, max: 3 }),
+  // Days at the ends of months and years.
+  day: fc.constantFrom(0, 1, 30, 31, 58, 59, 364, 365),
   folder: fc.constantFrom(null, null, ...folderKinds),
 });
+const someDays = fc.record({ first: fc.constantFrom(undefined, 0, 1, 31, 58), last: fc.constantFrom(undefined, 0, 30, 58, 59, 365, 400) });
 type SomeFile = typeof someFile extends fc.Arbitrary<infer File> ? File : never;
 
 const someViewer = fc.record({
@@ -145,19 +157,26 @@ test('lists, pages and counts are those of the files that one may see, in every 
       fc.array(someFile, { minLength: 1, maxLength: 25 }),
       fc.array(someViewer, { minLength: 1, maxLength: 4 }),
       fc.constantFrom(...sorts),
-      // Sorted alone, walked alone, and walks that give up.
-      fc.constantFrom({ mostSorted: 100, mostWalked: 100 }, { mostSorted: 0, mostWalked: 100 }, { mostSorted: 1, mostWalked: 3 }),
+      // Sorted; walked file by file; walked stretch by stretch; each where it is the best.
+      fc.constantFrom(
+        { mostSorted: 100, mostPromising: 0.5 },
+        { mostSorted: -1, mostPromising: 0 },
+        { mostSorted: -1, mostPromising: 1 },
+        { mostSorted: 2, mostPromising: 0.5 },
+      ),
       fc.record({
         states: fc.constantFrom<FileRow['state'][]>(['stored', 'checking'], ['trashed'], ['expected']),
         isOwn: fc.boolean(),
         category: fc.constantFrom(undefined, undefined, 'x'),
         provider: fc.constantFrom(undefined, undefined, 'p"q'),
+        visibility: fc.constantFrom(undefined, undefined, 'private' as const, 'tenant' as const),
         role: fc.constantFrom(undefined, undefined, 'é "x"'),
         type: fc.constantFrom(undefined, undefined, 'image/*', 'text/plain'),
         folder: fc.constantFrom(undefined, undefined, 'root'),
         words: fc.constantFrom(undefined, undefined, wantedWords('12'), wantedWords('txt a')),
       }),
-      async (files, viewers, sort, limits, filter) => {
+      someDays,
+      async (files, viewers, sort, limits, filter, days) => {
         const { file, read, write, store, ledger } = openScene();
         makeFolders(file);
         const rows = files.map(rowOf);
@@ -193,9 +212,10 @@ test('lists, pages and counts are those of the files that one may see, in every 
           // Some are added up, some are noted still.
           const noted = await stats.findNoted(3);
           if (noted !== undefined) write(stats.addNoted(noted.seq));
-          const counted = await stats.countFiles(viewer, { first: 1, last: 2 });
+          const counted = await stats.countFiles(viewer, days);
           const within = visible.filter(
-            ({ state, createdAt }) => state === 'stored' && createdAt >= 86_400_000 && createdAt < 3 * 86_400_000,
+            ({ state, createdAt }) =>
+              state === 'stored' && createdAt >= (days.first ?? 0) * 86_400_000 && createdAt < ((days.last ?? 999) + 1) * 86_400_000,
           );
           const sum = (key: (row: NewFileRow) => boolean) => {
             const found = within.filter(key);
@@ -235,7 +255,7 @@ test('lists, pages and counts are those of the files that one may see, in every 
         for (const { id } of rows) write(ledger.leave(id));
         write(stats.addNoted(Number.MAX_SAFE_INTEGER));
         assert.deepEqual(file.prepare('SELECT * FROM "fileStats"').all(), [], 'of what is gone nothing is left');
-        assert.equal(file.prepare('SELECT count(*) AS "n" FROM "fileSearch"').get()?.n, 0);
+        for (const table of ['fileSearch', 'fileOrders']) assert.equal(file.prepare(`SELECT count(*) AS "n" FROM "${table}"`).get()?.n, 0);
         file.close();
       },
     ),
@@ -244,13 +264,14 @@ test('lists, pages and counts are those of the files that one may see, in every 
 });
 
 const isWanted = (row: NewFileRow, viewer: Viewer, filter: CatalogueFilter): boolean => {
-  const { states: wantedStates, isOwn, category, provider, role, type, folder, words } = filter;
+  const { states: wantedStates, isOwn, category, provider, visibility, role, type, folder, words } = filter;
   const found = wordsOf(row).split(' ');
   return (
     wantedStates.includes(row.state) &&
     (!isOwn || row.ownerId === viewer.ownerId) &&
     (category === undefined || row.category === category) &&
     (provider === undefined || row.provider === provider) &&
+    (visibility === undefined || row.visibility === visibility) &&
     (role === undefined || JSON.parse(row.rolesJson).includes(role)) &&
     (type === undefined || (type === 'image/*' ? row.type.startsWith('image/') : row.type === type)) &&
     (folder === undefined || row.folderId === null) &&
@@ -291,4 +312,9 @@ test('names are words of letters and words of digits; accents and case do not co
   assert.deepEqual(words('हिन्दी'), ['हिन्दी'], 'signs that belong to letters stay');
   assert.deepEqual(words('photo東京2026'), ['photo', '東', '京', '2026']);
   assert.equal(wordsOf({ name: '…', title: null, description: null }), '');
+});
+
+test('signs tell each visibility from the others, of which there are only three', () => {
+  const signs = ['private', 'tenant', 'public'].map((visibility) => signOf(fileSigns, `=v${visibility}`).join());
+  assert.equal(new Set(signs).size, 3);
 });

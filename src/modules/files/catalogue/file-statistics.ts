@@ -47,7 +47,7 @@ const plus = (one: Counts, other: Counts): Counts => ({
   downloads: one.downloads + other.downloads,
 });
 
-const monthOf = ({ day }: StatCount): string => new Date((day ?? 0) * dayMs).toISOString().slice(0, 7);
+const monthOf = ({ month }: StatCount): string => new Date((month ?? 0) * dayMs).toISOString().slice(0, 7);
 
 const inOrder = (one: CountsOfKey, other: CountsOfKey): number => other.files - one.files || (one.key < other.key ? -1 : 1);
 
@@ -81,17 +81,17 @@ export const createStatistics = ({
         .filter((count) => count.dimension === dimension)
         .map(({ key, files, bytes, downloads }) => ({ key, files, bytes, downloads }))
         .toSorted(inOrder);
-    const days = counts.filter(({ dimension }) => dimension === 'total');
-    const months = new Map<string, Counts>();
-    for (const day of days) months.set(monthOf(day), plus(months.get(monthOf(day)) ?? none, day));
+    const months = counts.filter(({ dimension }) => dimension === 'total');
     return {
-      totals: days.reduce<Counts>(plus, none),
+      totals: months.reduce<Counts>(plus, none),
       byProvider: by('provider'),
       byCategory: by('category'),
       byLanguage: by('language'),
       byRole: by('role'),
       byType: by('type'),
-      byMonth: [...months].map(([key, sum]) => ({ key, ...sum })).toSorted((one, other) => (one.key < other.key ? -1 : 1)),
+      byMonth: months
+        .map((month) => ({ key: monthOf(month), files: month.files, bytes: month.bytes, downloads: month.downloads }))
+        .toSorted((one, other) => (one.key < other.key ? -1 : 1)),
     };
   },
 });

@@ -9,8 +9,8 @@ import type { Viewer } from '../viewer.ts';
 export interface StatCount {
   readonly dimension: FileStatRow['dimension'];
   readonly key: string;
-  /** Days since 1970; told of totals alone. */
-  readonly day: number | null;
+  /** Its first day, in days since 1970; told of totals alone. */
+  readonly month: number | null;
   readonly files: number;
   readonly bytes: number;
   readonly downloads: number;
@@ -24,8 +24,33 @@ export interface Days {
 
 export const dayMs = 86_400_000;
 
+interface Span {
+  readonly span: FileStatRow['span'];
+  readonly days: Days;
+}
+
+/** The first day of the month, or of one that follows. */
+const monthStart = (day: number, months = 0): number => {
+  const date = new Date(day * dayMs);
+  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + months) / dayMs;
+};
+
+/** All the days, whole months as such. */
+export const spansOf = ({ first, last }: Days): Span[] => {
+  const from = first === undefined || monthStart(first) === first ? first : monthStart(first, 1);
+  const behind = last === undefined ? undefined : monthStart(last + 1);
+  if (from !== undefined && behind !== undefined && from >= behind) return [{ span: 'day', days: { first, last } }];
+  return [
+    ...(first === from || first === undefined || from === undefined ? [] : [{ span: 'day', days: { first, last: from - 1 } } as const]),
+    { span: 'month', days: { first: from, last: behind === undefined ? undefined : behind - 1 } },
+    ...(behind === undefined || last === undefined || behind > last ? [] : [{ span: 'day', days: { first: behind, last } } as const]),
+  ];
+};
+
 const column = (name: string) => sql.ref(`files.${name}`);
 const dayOf = sql<number>`(${column('createdAt')} / ${sql.lit(dayMs)})`;
+/** The first day of the month of a day. */
+const monthOf = (day: RawBuilder<number>) => sql<number>`(unixepoch(${day} * 86400, 'unixepoch', 'start of month') / 86400)`;
 const audienceOf = sql<string>`case when ${column('visibility')} = 'private' then 'private'
   when ${column('visibility')} = 'public' or ${column('rolesJson')} = '[]' then 'open' else ${column('rolesJson')} end`;
 
@@ -83,13 +108,16 @@ export const createFileStatsStore = ({ read, build }: Pick<Database, 'read' | 'b
   const addNoted = template<{ seq: number }>({
     compile: () => {
       // Once for everybody who may see it, and where it is not open to all of the tenant once for its owner.
-      const source = sql`(select *, case ${ofOwner} when 1 then "ownerId" else '' end as "countedFor" from "fileStatChanges",
-        (select 0 as "isOwn" union all select 1) as "share" where ${isNoted} and (${ofOwner} = 0 or "audience" <> 'open'))`;
-      const columns = sql`"counted"."tenantId", "counted"."countedFor", "counted"."audience",`;
-      return sql`insert into "fileStats" ("tenantId", "ownerId", "audience", "dimension", "key", "day", "files", "bytes", "downloads")
-        select "tenantId", "countedFor", "audience", "dimension", "key", "day", sum("files"), sum("bytes"), sum("downloads")
-        from (${byKeys(source, columns)}) where 1 = 1 group by 1, 2, 3, 4, 5, 6
-        on conflict ("tenantId", "ownerId", "audience", "day", "dimension", "key") do update set "files" = "fileStats"."files" + excluded."files",
+      const source = sql`(select "tenantId", "audience", "rolesJson", "provider", "category", "language", "type", "files", "bytes", "downloads",
+          "span", case "span" when 'day' then "day" else ${monthOf(sql.ref('day'))} end as "day",
+          case ${ofOwner} when 1 then "ownerId" else '' end as "countedFor"
+        from "fileStatChanges", (select 0 as "isOwn", 'day' as "span" union all select 0, 'month' union all select 1, 'day') as "share"
+        where ${isNoted} and (${ofOwner} = 0 or "audience" <> 'open'))`;
+      const columns = sql`"counted"."tenantId", "counted"."countedFor", "counted"."span", "counted"."audience",`;
+      return sql`insert into "fileStats" ("tenantId", "ownerId", "span", "audience", "dimension", "key", "day", "files", "bytes", "downloads")
+        select "tenantId", "countedFor", "span", "audience", "dimension", "key", "day", sum("files"), sum("bytes"), sum("downloads")
+        from (${byKeys(source, columns)}) where 1 = 1 group by 1, 2, 3, 4, 5, 6, 7
+        on conflict ("tenantId", "ownerId", "span", "day", "audience", "dimension", "key") do update set "files" = "fileStats"."files" + excluded."files",
           "bytes" = "fileStats"."bytes" + excluded."bytes", "downloads" = "fileStats"."downloads" + excluded."downloads"`.compile(build);
     },
   });
@@ -117,11 +145,19 @@ export const createFileStatsStore = ({ read, build }: Pick<Database, 'read' | 'b
       const isMeantForViewer = sql<boolean>`("audience" = 'open' or ("audience" <> 'private' and exists (
         select 1 from ${elementsOf(sql`case "audience" when 'open' then '[]' when 'private' then '[]' else "audience" end`)} as "role"
         where "role"."value" in (select "value" from ${elementsOf(JSON.stringify(audiences))}))))`;
-      const inDays = (day: RawBuilder<unknown>) =>
-        sql<boolean>`${day} >= ${first ?? Number.MIN_SAFE_INTEGER} and ${day} <= ${last ?? Number.MAX_SAFE_INTEGER}`;
-      const isInCount = isAdmin
-        ? sql<boolean>`"ownerId" = ''`
-        : sql<boolean>`(("ownerId" = '' and ${isMeantForViewer}) or ("ownerId" = ${ownerId} and not ${isMeantForViewer}))`;
+      const inDays = (day: RawBuilder<unknown>, days: Days = { first, last }) =>
+        sql<boolean>`${day} >= ${days.first ?? Number.MIN_SAFE_INTEGER} and ${day} <= ${days.last ?? Number.MAX_SAFE_INTEGER}`;
+      const inSpans = (spans: readonly Span[], whose: string, which: RawBuilder<boolean>) =>
+        spans.map(
+          ({ span, days }) => sql`select "dimension", "key", "day", "files", "bytes", "downloads" from "fileStats"
+            where "tenantId" = ${tenantId} and "ownerId" = ${whose} and "span" = ${span} and ${inDays(sql.ref('day'), days)} and ${which}`,
+        );
+      const counted = isAdmin
+        ? inSpans(spansOf({ first, last }), '', sql<boolean>`1 = 1`)
+        : [
+            ...inSpans(spansOf({ first, last }), '', isMeantForViewer),
+            ...inSpans([{ span: 'day', days: { first, last } }], ownerId, sql<boolean>`not ${isMeantForViewer}`),
+          ];
       const isInNote = isAdmin ? sql<boolean>`1 = 1` : sql<boolean>`("ownerId" = ${ownerId} or ${isMeantForViewer})`;
       const isTakenOut = sql<boolean>`${column('tenantId')} = ${tenantId} and ${column('state')} = 'stored'
         and ${isHidden('files.folderId', { tenantId, unlocked })} and ${isSeenBy(viewer)} and ${inDays(dayOf)}`;
@@ -130,10 +166,9 @@ export const createFileStatsStore = ({ read, build }: Pick<Database, 'read' | 'b
           as materialized (select "rolesJson", "day", "provider", "category", "language", "type", "files", "bytes", "downloads"
             from "fileStatChanges" where "tenantId" = ${tenantId} and ${isInNote} and ${inDays(sql.ref('day'))}
           union all select ${factsOfFile}, -1, -${column('size')}, -${column('downloads')} from "files" where ${isTakenOut})
-        select "dimension", "key", case "dimension" when 'total' then "day" end as "day",
+        select "dimension", "key", case "dimension" when 'total' then ${monthOf(sql.ref('day'))} end as "month",
           sum("files") as "files", sum("bytes") as "bytes", sum("downloads") as "downloads"
-        from (select "dimension", "key", "day", "files", "bytes", "downloads" from "fileStats"
-          where "tenantId" = ${tenantId} and ${isInCount} and ${inDays(sql.ref('day'))} union all ${byKeys(sql.ref('moved'))})
+        from (${sql.join([...counted, byKeys(sql.ref('moved'))], sql` union all `)})
         group by 1, 2, 3 having sum("files") > 0`.execute(read);
       return rows;
     },
