@@ -8,11 +8,14 @@ import { BodyBroke, codeOf, ignoreMissing, orNothing, translate, translated } fr
 import { createKeeping } from './folder-keeping.ts';
 import { createPieces } from './folder-pieces.ts';
 import { readStretch } from './read-stretch.ts';
+import { createShortThread } from './short-thread.ts';
 import { writeBody } from './write-body.ts';
 import { writeShort } from './write-short.ts';
 
 const readBytes = 256 * 1024;
 const mostReadBytes = 1024 * 1024;
+/** So many bodies at once are worth a thread for the short ones; fewer are put by the thread pool, and cost no memory. */
+const busyPuts = 4;
 
 /** Makes the folders where they are missing. Rejects with `Unavailable` where nothing can be written in them. */
 export const openFolderBlobs = async ({ folder, clock }: { folder: string; clock: Clock }): Promise<BlobStore> => {
@@ -28,36 +31,45 @@ export const openFolderBlobs = async ({ folder, clock }: { folder: string; clock
   const run = randomBytes(9).toString('hex');
   let count = 0;
   const active = new Set<string>();
+  const thread = createShortThread();
 
-  /** A path of its own for `work`; what it leaves there goes by `remove`, which it may have called before, and is called however it ends. */
-  const withIncoming = async <Result>(work: (path: string, remove: () => Promise<void>) => Promise<Result>): Promise<Result> => {
+  /** A path of its own for `work`, which takes away what it leaves there. */
+  const withName = async <Result>(work: (path: string) => Promise<Result>): Promise<Result> => {
     count += 1;
     const name = `${run}-${count}`;
-    const path = join(incoming, name);
+    active.add(name);
+    try {
+      return await work(join(incoming, name));
+    } finally {
+      active.delete(name);
+    }
+  };
+
+  /** What `work` leaves at the path goes by `remove`, which it may have called before, and is called however it ends. */
+  const removing = async <Result>(path: string, work: (remove: () => Promise<void>) => Promise<Result>): Promise<Result> => {
     let removed: Promise<void> | undefined;
     const remove = () => {
       removed ??= orNothing(unlink(path));
       return removed;
     };
-    active.add(name);
     try {
-      return await work(path, remove);
+      return await work(remove);
     } finally {
       await remove();
-      active.delete(name);
     }
   };
 
-  /** The same with the file opened. */
   const withIncomingFile = async <Result>(work: (file: FileHandle, path: string) => Promise<Result>): Promise<Result> =>
-    await withIncoming(async (path) => {
-      const file = await open(path, 'wx');
-      try {
-        return await work(file, path);
-      } finally {
-        await orNothing(file.close());
-      }
-    });
+    await withName((path) =>
+      removing(path, async () => {
+        const file = await open(path, 'wx');
+        try {
+          return await work(file, path);
+        } finally {
+          await orNothing(file.close());
+        }
+      }),
+    );
 
   const storeStream = async (key: string, body: Readable): Promise<BlobFacts> =>
     await withIncomingFile(async (file, path) => {
@@ -69,12 +81,19 @@ export const openFolderBlobs = async ({ folder, clock }: { folder: string; clock
       return { size: bytes, sha256: running.digest('hex') };
     });
 
-  const storeShort = async (key: string, bytes: Uint8Array): Promise<BlobFacts> =>
-    await withIncoming(async (path, remove) => {
-      await writeShort(path, bytes);
-      await keeping.keep(path, key, remove);
-      return { size: bytes.byteLength, sha256: hash('sha256', bytes) };
+  const putHere = async (from: string, to: string, bytes: Uint8Array): Promise<void> =>
+    await removing(from, async (remove) => {
+      await writeShort(from, bytes);
+      await keeping.nameFile(from, to, remove);
     });
+
+  const storeShort = async (key: string, bytes: Uint8Array): Promise<BlobFacts> => {
+    await withName(async (from) => {
+      if (active.size >= busyPuts) thread.begin();
+      await keeping.keepBy(key, (to) => thread.put(from, to, bytes) ?? putHere(from, to, bytes));
+    });
+    return { size: bytes.byteLength, sha256: hash('sha256', bytes) };
+  };
 
   const put: BlobStore['put'] = async (key, body, signal) => {
     checkKey(key);

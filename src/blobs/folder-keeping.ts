@@ -1,5 +1,5 @@
 import { link, mkdir, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { BlobExists } from './blob-store.ts';
 import { codeOf, orNothing } from './folder-faults.ts';
 import { createFolderSyncer, type FolderSyncer } from './folder-syncer.ts';
@@ -16,10 +16,14 @@ export interface Keeping {
   readonly syncer: FolderSyncer;
   pathOf(key: string): string;
   /**
-   * Gives a finished, durable file its key, durably; `from` stays as a second name of it, unless `whenNamed` takes it away meanwhile. Rejects
-   * with BlobExists; after any rejection `key` does not name this file.
+   * Gives a finished, durable file its key, durably; `from` stays as a second name of it. Rejects with BlobExists; after any rejection `key`
+   * does not name this file.
    */
-  keep(from: string, key: string, whenNamed?: () => Promise<void>): Promise<void>;
+  keep(from: string, key: string): Promise<void>;
+  /** The same for who makes the file and names it `path` at once, as `nameFile` would. */
+  keepBy(key: string, naming: (path: string) => Promise<void>): Promise<void>;
+  /** Gives a finished, durable file the name `path` as well, durably, in a folder that is there; `whenNamed` may take `from` away. */
+  nameFile(from: string, path: string, whenNamed?: () => Promise<void>): Promise<void>;
 }
 
 /**
@@ -58,28 +62,34 @@ export const createKeeping = (root: string): Keeping => {
     return making;
   };
 
+  const nameFile: Keeping['nameFile'] = async (from, path, whenNamed) => {
+    await link(from, path); // never replaces what has the name already, a rename would
+    try {
+      await Promise.all([syncer.sync(dirname(path)), whenNamed?.()]);
+    } catch (error) {
+      await orNothing(unlink(path));
+      throw error;
+    }
+  };
+
+  const keepBy: Keeping['keepBy'] = async (key, naming) => {
+    const folder = join(kept, folderOf(key));
+    await ensureFolder(folder);
+    await naming(join(folder, key)).catch((error: unknown) => {
+      if (codeOf(error) === 'EEXIST') throw new BlobExists(key);
+      known.delete(folder); // perhaps somebody removed it
+      throw error;
+    });
+  };
+
   return {
     kept,
     incoming: join(root, 'incoming'),
     pieces: join(root, 'pieces'),
     syncer,
     pathOf: (key) => join(kept, folderOf(key), key),
-    async keep(from, key, whenNamed) {
-      const folder = join(kept, folderOf(key));
-      const path = join(folder, key);
-      await ensureFolder(folder);
-      // A link never replaces what has the name already, a rename would.
-      await link(from, path).catch((error: unknown) => {
-        if (codeOf(error) === 'EEXIST') throw new BlobExists(key);
-        known.delete(folder); // perhaps somebody removed it
-        throw error;
-      });
-      try {
-        await Promise.all([syncer.sync(folder), whenNamed?.()]);
-      } catch (error) {
-        await orNothing(unlink(path));
-        throw error;
-      }
-    },
+    nameFile,
+    keepBy,
+    keep: (from, key) => keepBy(key, (path) => nameFile(from, path)),
   };
 };

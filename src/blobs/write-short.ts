@@ -1,4 +1,4 @@
-import { closeSync, constants, fdatasync, open, write } from 'node:fs';
+import { closeSync, constants, fdatasync, open, openSync, write, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
 
 // A short body in as few steps as there can be: each is a way to the thread pool and back, and with small files those cost more than the
@@ -21,5 +21,16 @@ export const writeShort = async (path: string, bytes: Uint8Array): Promise<void>
     if (O_DSYNC === undefined) await syncData(file);
   } finally {
     closeSync(file); // nothing is left to be written, so it waits for nothing
+  }
+};
+
+/** The same for a thread that may wait: only what waits for the disk goes to the thread pool. */
+export const writeShortHere = async (path: string, bytes: Uint8Array): Promise<void> => {
+  const file = openSync(path, 'wx');
+  try {
+    for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, bytes.length - at, at);
+    await syncData(file);
+  } finally {
+    closeSync(file);
   }
 };

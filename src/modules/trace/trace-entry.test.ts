@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { detailJsonOf, entriesIn, type StoredEntry } from './trace-entry.ts';
+import { detailJsonOf, entriesIn, type StoredEntry, wordsOf } from './trace-entry.ts';
 
 const row = (seq: number, what: string, detailJson: string | null): StoredEntry => ({
   seq,
@@ -43,4 +43,28 @@ test('entries that were written in rows of their own are told as they stand', ()
     row(3, 'routed', detailJsonOf({ detail: { targets: 1 } })),
   ];
   assert.deepEqual(entriesIn(rows), rows);
+});
+
+test('what happened in one moment is told as entries of their own, though it shares a row, and stays when details are scrubbed', () => {
+  const checked = { type: 'text/plain', size: 1 };
+  const opening = { what: 'received', further: [{ what: 'checked', detail: checked }, { what: 'stored' }] } as const;
+  const shared = row(9, wordsOf(opening), detailJsonOf(opening));
+  assert.deepEqual(
+    entriesIn([shared]).map(({ what, place, detailJson }) => [what, place, detailJson]),
+    [
+      ['received', 'crm', null],
+      ['checked', null, JSON.stringify(checked)],
+      ['stored', null, null],
+    ],
+  );
+  const seqs = entriesIn([shared]).map(({ seq }) => seq);
+  assert.ok(seqs.every((seq, index) => seq > 8 && seq > (seqs[index - 1] ?? 8)) && seqs.at(-1) === 9);
+  assert.deepEqual(
+    told([{ ...shared, detailJson: null }]).map(([, what, detail]) => [what, detail]),
+    [
+      ['received', null],
+      ['checked', null],
+      ['stored', null],
+    ],
+  );
 });

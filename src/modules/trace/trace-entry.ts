@@ -67,12 +67,14 @@ export interface TraceEntryIn {
   readonly detail?: object | undefined;
   /** The try that it came of: told as an entry `attempted` right before it. The two share a row, since most tries end a delivery. */
   readonly attempt?: object | undefined;
+  /** What happened in the same moment right after it, told as entries of their own without a place. All share a row: indexes are dear. */
+  readonly further?: readonly { readonly what: TraceWhat; readonly detail?: object | undefined }[] | undefined;
 }
 
 /** An entry as it is read. */
 export type KeptEntry = Omit<TraceEntryRow, 'seq'>;
 
-/** An entry of the table of entries. `seq` orders all of them; that of a try which shares a row lies half a step before its outcome's. */
+/** An entry of the table of entries. `seq` orders all of them; those that share a row have equal steps up to the row's. */
 export type StoredEntry = KeptEntry & { readonly seq: number };
 
 /**
@@ -94,17 +96,45 @@ export interface DeliveredEntryIn {
   readonly attempt: object;
 }
 
-/** What an entry's detail is in its row. */
-export const detailJsonOf = ({ attempt, detail }: Pick<TraceEntryIn, 'attempt' | 'detail'>): string | null => {
+/** Between the words of a row that stands for several entries: they are in the row's word, so that they stay when details are scrubbed. */
+const wordGap = ' ';
+
+/** What the row of an entry says happened. */
+export const wordsOf = ({ what, further = [] }: Pick<TraceEntryIn, 'what' | 'further'>): string =>
+  [what, ...further.map((next) => next.what)].join(wordGap);
+
+/** Of rows that begin with the word and stand for more: a pattern of SQL's LIKE. */
+export const patternOfFirst = (what: TraceWhat): string => `${what}${wordGap}%`;
+
+/** What an entry's detail is in its row; with several entries, a list of theirs. */
+export const detailJsonOf = ({ attempt, detail, further = [] }: Pick<TraceEntryIn, 'attempt' | 'detail' | 'further'>): string | null => {
+  if (further.length > 0) return JSON.stringify([detail, ...further.map((next) => next.detail)]);
   if (attempt !== undefined) return JSON.stringify({ attempt, ...detail });
   return detail === undefined ? null : JSON.stringify(detail);
 };
 
 const sharedRow = '{"attempt":';
 
+const unfold = (row: StoredEntry): StoredEntry[] => {
+  const words = row.what.split(wordGap);
+  const details = JSON.parse(row.detailJson ?? '[]') as (object | null)[]; // written by `detailJsonOf`
+  return words.map((what, index) => {
+    const detail = details[index] ?? null;
+    return {
+      ...row,
+      seq: row.seq - (words.length - 1 - index) / words.length,
+      what,
+      detailJson: detail && JSON.stringify(detail),
+      // What opens an item or happens at a place is the first of them.
+      ...(index > 0 && { place: null, itemId: null }),
+    };
+  });
+};
+
 /** The entries that stand in the rows, in order. */
 export const entriesIn = (rows: readonly StoredEntry[]): StoredEntry[] =>
   rows.flatMap((row) => {
+    if (row.what.includes(wordGap)) return unfold(row);
     if (!row.detailJson?.startsWith(sharedRow)) return row;
     const { attempt, ...detail } = JSON.parse(row.detailJson) as { attempt: object }; // written by `detailJsonOf`
     return [

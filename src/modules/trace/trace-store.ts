@@ -9,8 +9,10 @@ import {
   type EntrySource,
   entriesIn,
   type KeptEntry,
+  patternOfFirst,
   type StoredEntry,
   type TraceEntryIn,
+  wordsOf,
 } from './trace-entry.ts';
 
 /** An item's trace is short; a request may have touched many items. */
@@ -24,7 +26,7 @@ const toRow = (entry: TraceEntryIn) => ({
   deliveryId: entry.deliveryId ?? null,
   requestId: entry.requestId ?? null,
   at: entry.at,
-  what: entry.what,
+  what: wordsOf(entry),
   who: entry.who ?? null,
   place: entry.place ?? null,
   detailJson: detailJsonOf(entry),
@@ -130,7 +132,7 @@ export const createTraceStore = (database: Database, source: EntrySource) => {
         .select(['subject', 'who'])
         .where('tenantId', '=', tenantId)
         .where('subject', 'in', sql<string>`(select "value" from ${elementsOf(JSON.stringify(subjects))})`)
-        .where('what', 'in', ['received', 'created'])
+        .where((or) => or.or([or('what', 'in', ['received', 'created']), or('what', 'like', patternOfFirst('received'))]))
         .orderBy('seq', 'desc')
         .execute();
       return new Map(rows.flatMap(({ subject, who }) => (who === null ? [] : [[subject, who]])));

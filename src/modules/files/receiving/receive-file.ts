@@ -218,9 +218,8 @@ export const createReceiving = (needs: ReceivingNeeds): Receiving => {
             what: 'received',
             place: address,
             ...(viewer.callerId === viewer.ownerId ? {} : { detail: { by: viewer.callerId } }),
+            further: [{ what: 'checked', detail: { type: row.type, size: row.size, sha256: row.sha256 } }, { what: 'stored' }],
           },
-          { ...entry, what: 'checked', detail: { type: row.type, size: row.size, sha256: row.sha256 } },
-          { ...entry, what: 'stored' },
         ]),
       ]);
       events.announce();
