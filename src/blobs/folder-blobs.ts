@@ -7,12 +7,13 @@ import { type BlobFacts, BlobMissing, type BlobStore, type ByteRange, checkKey, 
 import { BodyBroke, codeOf, ignoreMissing, orNothing, translate, translated } from './folder-faults.ts';
 import { createKeeping } from './folder-keeping.ts';
 import { createPieces } from './folder-pieces.ts';
-import { readStretch } from './read-stretch.ts';
+
+import { openStretch, readStretch } from './read-stretch.ts';
 import { createShortThread } from './short-thread.ts';
+
 import { writeBody } from './write-body.ts';
 import { writeShort } from './write-short.ts';
 
-const readBytes = 256 * 1024;
 const mostReadBytes = 1024 * 1024;
 /** So many bodies at once are worth a thread for the short ones; fewer are put by the thread pool, and cost no memory. */
 const busyPuts = 4;
@@ -112,23 +113,15 @@ export const openFolderBlobs = async ({ folder, clock }: { folder: string; clock
     }
   };
 
-  const openToRead = async (key: string): Promise<FileHandle> => {
-    checkKey(key);
-    return await open(pathOf(key), 'r').catch((error: unknown) => {
-      throw codeOf(error) === 'ENOENT' ? new BlobMissing(key) : error;
-    });
-  };
-
   return {
     put,
     ...createPieces(keeping, put),
 
     open: (key, range) =>
       translated(async () => {
-        const file = await openToRead(key);
-        return file.createReadStream({
-          highWaterMark: readBytes,
-          ...(range && { start: range.first, end: range.last }),
+        checkKey(key);
+        return await openStretch(pathOf(key), range).catch((error: unknown) => {
+          throw codeOf(error) === 'ENOENT' ? new BlobMissing(key) : error;
         });
       }),
 

@@ -1,4 +1,10 @@
-import { close, open, read } from 'node:fs';
+import { close, createReadStream, open, read } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { markOwnChunks } from '../foundation/own-chunks.ts';
+import type { ByteRange } from './blob-store.ts';
+
+/** Of each of the buffers of a stream. */
+const bufferBytes = 256 * 1024;
 
 const opened = (path: string): Promise<number> =>
   new Promise((resolve, reject) => open(path, 'r', (error, file) => (error === null ? resolve(file) : reject(error))));
@@ -31,4 +37,10 @@ export const readStretch = async (path: string, from: number, bytes: number): Pr
   } finally {
     await closed(file);
   }
+};
+
+/** The same as a stream, of the whole file where no range is named; by descriptor for the same reason. */
+export const openStretch = async (path: string, range: ByteRange | undefined): Promise<Readable> => {
+  const fd = await opened(path);
+  return markOwnChunks(createReadStream('', { fd, highWaterMark: bufferBytes, ...(range && { start: range.first, end: range.last }) }));
 };

@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
 
-// Every piece of a body that comes in is a buffer of its own, outside V8's heap: left to the collector they make it go through all that is
-// in memory again and again, at a third of the cost of a large upload, and pile up in between. Who reads them for the last time can give
-// their memory back at once instead.
+// Every piece of a large body is a buffer of its own, outside V8's heap: left to the collector they make it go through all that is in
+// memory again and again, at a third of the cost of an upload and over half of that of a download, and pile up in between. Who uses them
+// for the last time can give their memory back at once instead.
 
 const owning = new WeakSet<Readable>();
 

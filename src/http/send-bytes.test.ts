@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, createReadStream, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { markOwnChunks } from '../foundation/own-chunks.ts';
 import { Problem, Unavailable } from '../foundation/problem.ts';
 import { modifiedDate, onWire, startByteServer, streamOf, type WireAnswer } from './byte-server.fixture.ts';
 import { ask } from './sample-server.ts';
@@ -340,6 +341,40 @@ test('a client that takes nothing is given up', async (t) => {
   socket.pause().on('error', () => undefined);
   t.after(() => socket.destroy());
   await until(() => server.opened[0]?.destroyed === true && server.log.lines.some(({ isCutOff }) => isCutOff === true));
+});
+
+test('a slow client gets every byte, though the memory of what has left is given back at once', async (t) => {
+  const content = randomBytes(6 * 1024 * 1024);
+  const chunks: Buffer[] = [];
+  const open = async () => {
+    const read = function* () {
+      for (let at = 0; at < content.length; at += 256 * 1024) {
+        const chunk = Buffer.allocUnsafeSlow(256 * 1024);
+        content.copy(chunk, 0, at);
+        chunks.push(chunk);
+        yield chunk;
+      }
+    };
+    return markOwnChunks(Readable.from(read(), { objectMode: false }));
+  };
+  const server = await startByteServer(t, content, { open });
+  const answers = Array.from({ length: 4 }, async () => {
+    const response = await fetch(server.address);
+    await sleep(100); // until the connection is full
+    return createHash('sha256')
+      .update(Buffer.from(await response.arrayBuffer()))
+      .digest('hex');
+  });
+  for (const answer of answers) assert.equal(await answer, server.sha256);
+  await until(() => chunks.every(({ byteLength }) => byteLength === 0));
+
+  const socket = connect(server.port, '127.0.0.1', () => socket.write('GET /v1/bytes HTTP/1.1\r\nhost: x\r\n\r\n'));
+  socket.once('data', () => socket.pause());
+  await sleep(100);
+  const isHeldBack = chunks.length < 5 * 24;
+  socket.destroy();
+  assert.ok(isHeldBack, 'no more is read than the client takes');
+  await until(() => server.log.lines.some(({ isCutOff }) => isCutOff === true));
 });
 
 test('several answers go over one connection, each of its own length', async (t) => {

@@ -42,6 +42,28 @@ const hasMoreValuesThan = (limit: number, value: unknown): boolean => {
   return false;
 };
 
+const annotations: ReadonlySet<string> = new Set(['description', 'title', 'examples', 'example']);
+/** Below these the names are those of members, which may be called like an annotation. */
+const holdMembers: ReadonlySet<string> = new Set(['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas']);
+/** Below these stand values. */
+const holdValues: ReadonlySet<string> = new Set(['const', 'enum', 'default', 'required', 'dependentRequired']);
+
+/** What a schema checks, without what it says to people: many differ by nothing else, and are compiled once then. */
+const bareSchema = (schema: unknown): unknown => {
+  if (Array.isArray(schema)) return schema.map(bareSchema);
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const kept = Object.entries(schema).filter(([name]) => !annotations.has(name));
+  return Object.fromEntries(
+    kept.map(([name, value]) => {
+      if (holdValues.has(name)) return [name, value];
+      return [name, holdMembers.has(name) ? bareMembers(value) : bareSchema(value)];
+    }),
+  );
+};
+
+const bareMembers = (members: unknown): unknown =>
+  Object.fromEntries(Object.entries(members as object).map(([name, member]) => [name, bareSchema(member)])); // as JSON Schema has it
+
 // The validator is loaded when the first schema is compiled: a server should listen before it has read code that it does not need yet.
 const require = createRequire(import.meta.url);
 
@@ -56,6 +78,9 @@ const createCompilers = () => {
     const ajv = new Validator({
       allErrors: extent === 'all',
       coerceTypes: kind === 'text' ? 'array' : false,
+      // Strict mode and the compiler check a schema as well; a schema of schemas costs a megabyte, and its own time at each start.
+      meta: false,
+      validateSchema: false,
       removeAdditional: false,
       useDefaults: true,
       strictTypes: false,
@@ -91,8 +116,9 @@ export const createValidation = (): Validation => {
     const kind: Kind = httpPart === 'body' ? 'typed' : 'text';
     let both: { readonly quick: Check; thorough?: Check } | undefined;
     const prepare = () => {
-      const text = `${kind} ${JSON.stringify(schema)}`;
-      both ??= compiled.get(text) ?? { quick: compiler(kind, 'first').compile(schema as object) };
+      const bare = bareSchema(schema) as object;
+      const text = `${kind} ${JSON.stringify(bare)}`;
+      both ??= compiled.get(text) ?? { quick: compiler(kind, 'first').compile(bare) };
       compiled.set(text, both);
       return both;
     };
@@ -102,7 +128,7 @@ export const createValidation = (): Validation => {
       if (quick(value)) return true;
       check.errors = quick.errors ?? [];
       if (!hasMoreValuesThan(mostValuesListed, value)) {
-        both.thorough ??= compiler(kind, 'all').compile(schema as object);
+        both.thorough ??= compiler(kind, 'all').compile(bareSchema(schema) as object);
         both.thorough(value);
         check.errors = both.thorough.errors ?? check.errors;
       }
