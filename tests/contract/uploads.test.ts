@@ -59,6 +59,14 @@ describe('bytes as the body', () => {
     }
   });
 
+  test('into a folder that is not there are 404, short or long, and nothing is kept', async () => {
+    for (const bytes of [textOf(10), textOf(maxFileBytes)]) {
+      await leavingNothing(async () => {
+        assertRefused(await upload(server, bytes, { token, query: { folderId: 'fold_nowhere' } }), 404, 'not-found');
+      });
+    }
+  });
+
   test('take their fields from the query', async () => {
     const query = new URLSearchParams([
       ['name', 'notes/Änderung.txt'],
