@@ -31,9 +31,9 @@ module.exports = {
   forbidden: [
     rule(
       'foundation-stands-alone',
-      'Everything rests on the foundation, so it rests on nothing: none of our rooms, no package.',
+      'Everything rests on the foundation, so it rests on nothing: none of our rooms, no package (of TypeBox the types alone).',
       { path: '^src/foundation/', pathNot: tests },
-      { pathNot: '^src/foundation/', dependencyTypesNot: ['core'] },
+      { pathNot: ['^src/foundation/', '(^|node_modules/)typebox/'], dependencyTypesNot: ['core'] },
     ),
     rule(
       'http-knows-the-foundation-only',
@@ -141,6 +141,13 @@ module.exports = {
       { path: '^src/', pathNot: tests },
       // pino-log.ts does without pino-pretty where it is not installed.
       { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], pathNot: 'node_modules/pino-pretty/' },
+    ),
+    rule(
+      'typebox-for-its-types',
+      'TypeBox evaluates hundreds of modules; schemas are made by src/foundation/schema.ts, with its types.',
+      // It checks the config of a target, and loads TypeBox with the first one.
+      { path: '^src/', pathNot: ['^src/modules/delivery/targets/target-config\\.ts$', tests] },
+      { path: '(^|node_modules/)typebox/', dependencyTypesNot: ['type-only'] },
     ),
     rule('imports-lead-somewhere', 'The file or package does not exist.', { path: '^src/' }, { couldNotResolve: true }),
   ],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Type } from 'typebox';
+import { Type } from '../foundation/schema.ts';
 import { formMediaType, readForm } from './form-body.ts';
 import { ask, exchange, startSampleServer } from './sample-server.ts';
 import { bodyStream, takeBodiesAsStreams } from './stream-body.ts';

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
 import type { Clock } from '../foundation/clock.ts';
 import type { Log } from '../foundation/log.ts';
+import { Type } from '../foundation/schema.ts';
 
 /** What the server depends on. Each resolves when its dependency works, and rejects or hangs when it does not. */
 export type Checks = Readonly<Record<string, () => Promise<void>>>;

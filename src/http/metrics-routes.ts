@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
 import type { Log } from '../foundation/log.ts';
+import { Type } from '../foundation/schema.ts';
 import type { Secret } from '../foundation/secret.ts';
 import { createPlainServer } from './node-http.ts';
 

@@ -1,6 +1,6 @@
-import { Type } from 'typebox';
 import { type OauthErrorCode, oauthErrors } from '../foundation/oauth-errors.ts';
 import type { Problem, ProblemKind } from '../foundation/problem.ts';
+import { Type } from '../foundation/schema.ts';
 
 /** A refusal as RFC 6749 §5.2 writes it: what everything below `/oauth/` answers instead of a problem document. */
 export interface OauthErrorDocument {

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type TSchema, Type } from 'typebox';
+import type { TSchema } from 'typebox';
 import type { Page } from '../foundation/page.ts';
+import { Type } from '../foundation/schema.ts';
 
 /** The query names of every list; spread them into a route's `querystring`. */
 export const listQuery = {

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
-import { Type } from 'typebox';
 import { type Fault, type Problem, type ProblemKind, problems } from '../foundation/problem.ts';
+import { Type } from '../foundation/schema.ts';
 import { isOauthAddress, oauthErrorDocument } from './oauth-refusal.ts';
 
 // How to write a route. Everything about it stands in one place, and the OpenAPI document is made from just that:

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
 import { escapeHtml } from '../foundation/html-text.ts';
 import { Problem, type ProblemKind, problems } from '../foundation/problem.ts';
+import { Type } from '../foundation/schema.ts';
 import { pageOfHtml, withCode } from './page.ts';
 import { problemKinds, refusals } from './problem-reply.ts';
 import { plainPagePolicy, sendHtml } from './security-headers.ts';

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
 import { Problem, Unavailable } from '../foundation/problem.ts';
+import { Type } from '../foundation/schema.ts';
 import { contentDisposition, type Disposition } from './content-disposition.ts';
 import { httpDate } from './http-date.ts';
 import { isRangeStillGood, judgePreconditions, type Validators } from './preconditions.ts';

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import helmet from '@fastify/helmet';
 import fastify from 'fastify';
-import { Type } from 'typebox';
 import type { Caller, Scope } from '../foundation/caller.ts';
+import { Type } from '../foundation/schema.ts';
 import { ask, startSampleServer } from './sample-server.ts';
 
 test('an address where nothing is gives a problem that names the request', async (t) => {

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '../foundation/schema.ts';
 
 // Lists and counts of what happened in a stretch of time: `from` that moment on, up to and without `to`.
 

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
+import { Type } from '../foundation/schema.ts';
 import { pageOfHtml } from './page.ts';
 import { plainPagePolicy, sendHtml } from './security-headers.ts';
 

@@ -1,4 +1,5 @@
-import { type TSchema, Type } from 'typebox';
+import type { TSchema } from 'typebox';
+import { Type } from '../../foundation/schema.ts';
 import { targetKinds } from './targets/all-targets.ts';
 
 const duration = (description: string, minimum: number, maximum: number) => Type.Integer({ minimum, maximum, description });

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
 import { toRfc3339 } from '../../foundation/clock.ts';
 import { encodeCursor } from '../../foundation/page.ts';
+import { Type } from '../../foundation/schema.ts';
 import { callerOf } from '../../http/access.ts';
 import { listQuery, pageOf } from '../../http/paging.ts';
 import { refusals } from '../../http/problem-reply.ts';

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '../../foundation/schema.ts';
 import { maxEventsInArray } from './event-body.ts';
 
 const text = { minLength: 1, maxLength: 255 };

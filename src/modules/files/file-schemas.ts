@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '../../foundation/schema.ts';
 import { fieldLengths, longestRole, mostRoles, visibilities } from './file-fields.ts';
 
 const tags = ['files'];

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
+import { Type } from '../../foundation/schema.ts';
 import { mailPageRoutes } from './accounts/mail-page-routes.ts';
 import { meRoutes } from './accounts/me-routes.ts';
 import { peopleRoutes } from './accounts/people-routes.ts';

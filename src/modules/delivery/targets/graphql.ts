@@ -1,5 +1,6 @@
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
 import type { Fault } from '../../../foundation/problem.ts';
+import { Type } from '../../../foundation/schema.ts';
 import { judgeGraphql } from './judge-graphql.ts';
 import { parseTargetUrl } from './outbound-http.ts';
 import { type ConfigChange, hiddenValue, type Sending, type TargetKind } from './target.ts';

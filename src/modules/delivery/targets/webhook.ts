@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
-import { Type } from 'typebox';
 import { toRfc3339 } from '../../../foundation/clock.ts';
+import { Type } from '../../../foundation/schema.ts';
 import { newSecretText } from '../../../foundation/secret.ts';
 import { judgeWebhook } from './judge.ts';
 import { parseTargetUrl } from './outbound-http.ts';

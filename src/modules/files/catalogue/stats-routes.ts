@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
+import { Type } from '../../../foundation/schema.ts';
 import { callerOf } from '../../../http/access.ts';
 import { moment, timesOf } from '../../../http/time-range.ts';
 import { fileTags, folderTokenHeader } from '../file-schemas.ts';

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
 import { toRfc3339 } from '../../../foundation/clock.ts';
+import { Type } from '../../../foundation/schema.ts';
 import { addressOf, callerOf } from '../../../http/access.ts';
 import { baseUrlOf } from '../../../http/base-url.ts';
 import { refusals } from '../../../http/problem-reply.ts';

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
 import { Problem } from '../../../foundation/problem.ts';
+import { Type } from '../../../foundation/schema.ts';
 import { addressOf, hasBearer } from '../../../http/access.ts';
 import { refusals } from '../../../http/problem-reply.ts';
 import type { Files } from '../files.ts';

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
+import { Type } from '../../../foundation/schema.ts';
 import { callerOf } from '../../../http/access.ts';
 import { listQuery, pageOf, sendPage } from '../../../http/paging.ts';
 import { refusals } from '../../../http/problem-reply.ts';

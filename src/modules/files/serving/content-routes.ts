@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
+import { Type } from '../../../foundation/schema.ts';
 import { addressOf, callerOf } from '../../../http/access.ts';
 import { refusals } from '../../../http/problem-reply.ts';
 import { bytesAnswers, sendBytes } from '../../../http/send-bytes.ts';

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
 import { toRfc3339 } from '../../../foundation/clock.ts';
+import { Type } from '../../../foundation/schema.ts';
 import { callerOf } from '../../../http/access.ts';
 import { baseUrlOf } from '../../../http/base-url.ts';
 import { refusals } from '../../../http/problem-reply.ts';

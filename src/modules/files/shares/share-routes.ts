@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
 import { Problem } from '../../../foundation/problem.ts';
+import { Type } from '../../../foundation/schema.ts';
 import { addressOf, callerOf } from '../../../http/access.ts';
 import { baseUrlOf } from '../../../http/base-url.ts';
 import { listQuery, pageOf, sendPage } from '../../../http/paging.ts';

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
+import { Type } from '../../../foundation/schema.ts';
 import { callerOf } from '../../../http/access.ts';
 import { refusals } from '../../../http/problem-reply.ts';
 import { bytesAnswers, sendBytes } from '../../../http/send-bytes.ts';

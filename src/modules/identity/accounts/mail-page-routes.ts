@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply } from 'fastify';
-import { Type } from 'typebox';
 import { Problem } from '../../../foundation/problem.ts';
+import { Type } from '../../../foundation/schema.ts';
 import { readForm } from '../../../http/form-body.ts';
 import { problemHeaders } from '../../../http/problem-reply.ts';
 import { sendHtml } from '../../../http/security-headers.ts';

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
 import type { Caller } from '../../../foundation/caller.ts';
+import { Type } from '../../../foundation/schema.ts';
 import { callerOf } from '../../../http/access.ts';
 import { refusals } from '../../../http/problem-reply.ts';
 import { limitReply } from '../../../http/rate-limit.ts';

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
+import { Type } from '../../../foundation/schema.ts';
 import { refusals } from '../../../http/problem-reply.ts';
 import { limitReply } from '../../../http/rate-limit.ts';
 import { originOf } from '../sessions/session-routes.ts';

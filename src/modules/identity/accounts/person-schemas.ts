@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '../../../foundation/schema.ts';
 import { type Role, roles } from '../permissions.ts';
 import { passwordLength } from './passwords.ts';
 import { displayNameLength, emailLength } from './person-fields.ts';

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
 import { Problem } from '../../../foundation/problem.ts';
+import { Type } from '../../../foundation/schema.ts';
 import { callerOf, refusalOfAccount } from '../../../http/access.ts';
 import { listQuery, pageOf, sendPage } from '../../../http/paging.ts';
 import { refusals } from '../../../http/problem-reply.ts';

@@ -1,11 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
-import { Type } from 'typebox';
 import type { Scope, TenantScope } from '../../../foundation/caller.ts';
 import type { Clock } from '../../../foundation/clock.ts';
 import { oauthProblem } from '../../../foundation/oauth-problem.ts';
 import { Problem } from '../../../foundation/problem.ts';
+import { Type } from '../../../foundation/schema.ts';
 import { formMediaType, readForm } from '../../../http/form-body.ts';
 import { oauthRefusals } from '../../../http/oauth-refusal.ts';
 import { refusals } from '../../../http/problem-reply.ts';

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '../../../foundation/schema.ts';
 import { allScopes } from '../permissions.ts';
 
 // What the OAuth endpoints take and give, in the words of the RFCs. Their forms are read and checked by the endpoints themselves, which

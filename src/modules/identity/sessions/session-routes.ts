@@ -1,8 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
 import type { Clock } from '../../../foundation/clock.ts';
 import { Problem } from '../../../foundation/problem.ts';
+import { Type } from '../../../foundation/schema.ts';
 import { addressOf, callerOf } from '../../../http/access.ts';
 import { baseUrlOf } from '../../../http/base-url.ts';
 import { listQuery, pageOf, sendPage } from '../../../http/paging.ts';

@@ -1,4 +1,5 @@
-import { type Static, Type } from 'typebox';
+import type { Static } from 'typebox';
+import { Type } from '../../../foundation/schema.ts';
 import { passwordMethod } from './password.ts';
 import { pinMethod } from './pin.ts';
 import { secretMethod } from './secret.ts';

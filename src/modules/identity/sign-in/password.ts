@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
 import { Problem } from '../../../foundation/problem.ts';
+import { Type } from '../../../foundation/schema.ts';
 import { PresentedPasswordIn } from '../accounts/person-schemas.ts';
 import { usernameKeyOf } from '../accounts/usernames.ts';
 import { roles } from '../permissions.ts';

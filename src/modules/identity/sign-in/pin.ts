@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '../../../foundation/schema.ts';
 import { deviceScopesOf } from '../permissions.ts';
 import type { SignInMethodFile } from './sign-in-method.ts';
 
