@@ -48,10 +48,10 @@ suite('short blobs in a thread of their own', { timeout: 60_000 }, () => {
     assert.deepEqual((await readdir(folder)).sort(), ['first', 'new', ...texts.map((_, index) => `to-${index}`)].sort());
   });
 
-  test('that were in a thread that died are told, have no name, and the next ones are taken again', async (context) => {
+  test('that were in a thread that died are told, have no name, and the next ones go another way', async (context) => {
     const folder = await givenFolder(context);
     const at = (name: string) => join(folder, name);
-    const dying = `import { parentPort } from 'node:worker_threads'; parentPort.once('message', () => { throw new Error('died'); });`;
+    const dying = `import { parentPort } from 'node:worker_threads'; parentPort.postMessage({ done: [], failed: [] }); parentPort.once('message', () => { throw new Error('died'); });`;
     const thread = createShortThread(new URL(`data:text/javascript,${encodeURIComponent(dying)}`));
     // As far as it had come with them.
     await writeFile(at('from'), 'x');
@@ -62,8 +62,6 @@ suite('short blobs in a thread of their own', { timeout: 60_000 }, () => {
     await Promise.all([assert.rejects(put ?? Promise.resolve(), Unavailable), assert.rejects(other ?? Promise.resolve(), Unavailable)]);
     assert.deepEqual(await readdir(folder), ['another']);
     assert.equal(thread.put(at('from'), at('to'), Buffer.from('x')), undefined);
-    const [again] = await whenStanding(thread, at('from'), at('to'), Buffer.from('x'));
-    await assert.rejects(again ?? Promise.resolve(), Unavailable);
   });
 
   test('are put by one thread or the other, as many as come, and each key only once', async (context) => {

@@ -2,17 +2,14 @@ import { lstat, unlink } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import { Unavailable } from '../foundation/problem.ts';
 import { orNothing } from './folder-faults.ts';
-import type { ShortEnds, ShortPuts } from './short-messages.ts';
+import { type ShortEnds, type ShortPutIn, slotBytes, slots } from './short-messages.ts';
 
-/** What is longer waits for its bytes, not for ways between threads. */
-const mostBytes = 128 * 1024;
 /** So long without a put, and the thread ends: an idle server has its memory back. */
 const restAfterMs = 5_000;
 
 interface ShortPut {
   readonly from: string;
   readonly to: string;
-  readonly bytes: Uint8Array;
   resolve(): void;
   reject(error: unknown): void;
 }
@@ -21,10 +18,11 @@ interface ShortPut {
 export interface ShortThread {
   /**
    * Makes `from` with these bytes and gives it the name `to`, durably; `from` is gone in the end. Rejects with what the file system says, or
-   * Unavailable where the thread died; then `to` does not name this file. Undefined where the thread does not stand: others do it then.
+   * Unavailable where the thread died; then `to` does not name this file. Undefined where it takes none now, or none of
+   * that size: others do it then.
    */
   put(from: string, to: string, bytes: Uint8Array): Promise<void> | undefined;
-  /** Starts the thread unless it stands or is starting; without puts it ends after a while. */
+  /** Starts the thread unless it stands, is starting, or died just now; without puts it ends after a while. */
   begin(): void;
 }
 
@@ -32,30 +30,21 @@ export const createShortThread = (program = new URL('./short-worker.ts', import.
   let worker: Worker | undefined;
   let isStanding = false;
   let restTimer: NodeJS.Timeout | undefined;
-  let lastId = 0;
+  let isRecovering = false;
+  let memory: Uint8Array = new Uint8Array(0);
+  let free: number[] = [];
   const waiting = new Map<number, ShortPut>();
-  let unsent: number[] = [];
+  let unsent: ShortPutIn[] = [];
 
   const send = () => {
-    const ids = unsent;
+    if (unsent.length > 0) worker?.postMessage(unsent);
     unsent = [];
-    const puts = ids.flatMap((id) => waiting.get(id) ?? []);
-    if (worker === undefined || puts.length < ids.length) return; // it died meanwhile, and so they were told
-    const sizes = puts.map(({ bytes }) => bytes.byteLength);
-    // Copied, since whose the memory is and what else lies in it is not known here; all into one, which is given away.
-    const all = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0));
-    let at = 0;
-    for (const { bytes } of puts) {
-      all.set(bytes, at);
-      at += bytes.byteLength;
-    }
-    const message: ShortPuts = { ids, from: puts.map(({ from }) => from), to: puts.map(({ to }) => to), sizes, bytes: all };
-    worker.postMessage(message, [all.buffer]);
   };
 
-  const end = (id: number): ShortPut | undefined => {
-    const put = waiting.get(id);
-    waiting.delete(id);
+  const end = (slot: number): ShortPut | undefined => {
+    const put = waiting.get(slot);
+    waiting.delete(slot);
+    free.push(slot);
     if (waiting.size === 0) {
       worker?.unref();
       restTimer?.refresh();
@@ -66,8 +55,13 @@ export const createShortThread = (program = new URL('./short-worker.ts', import.
   const lose = (cause: Error) => {
     worker = undefined;
     isStanding = false;
+    memory = new Uint8Array(0);
     unsent = [];
     clearTimeout(restTimer);
+    isRecovering = true;
+    setTimeout(() => {
+      isRecovering = false;
+    }, restAfterMs).unref();
     const lost = [...waiting.values()];
     waiting.clear();
     for (const put of lost) clearAway(put).then(() => put.reject(new Unavailable('The thread that writes short blobs ended.', { cause })));
@@ -78,21 +72,26 @@ export const createShortThread = (program = new URL('./short-worker.ts', import.
     const resting = worker;
     worker = undefined;
     isStanding = false;
+    memory = new Uint8Array(0);
     void resting.terminate();
   };
 
   const start = () => {
-    const starting = new Worker(program);
+    const shared = new SharedArrayBuffer(slotBytes * slots);
+    const starting = new Worker(program, { workerData: shared });
     worker = starting;
     starting.unref();
-    starting.on('online', () => {
+    // The first message says that it stands: one that cannot start costs no put.
+    starting.once('message', () => {
       if (worker !== starting) return;
       isStanding = true;
+      memory = new Uint8Array(shared);
+      free = Array.from({ length: slots }, (_, slot) => slot);
       restTimer = setTimeout(rest, restAfterMs).unref();
     });
     starting.on('message', ({ done, failed }: ShortEnds) => {
-      for (const id of done) end(id)?.resolve();
-      for (const { id, fault } of failed) end(id)?.reject(Object.assign(new Error(fault.message), fault));
+      for (const slot of done) end(slot)?.resolve();
+      for (const { slot, fault } of failed) end(slot)?.reject(Object.assign(new Error(fault.message), fault));
     });
     starting.on('error', (error) => worker === starting && lose(error));
     starting.on('exit', () => worker === starting && lose(new Error('the thread ended')));
@@ -100,17 +99,16 @@ export const createShortThread = (program = new URL('./short-worker.ts', import.
 
   return {
     put(from, to, bytes) {
-      if (!isStanding || bytes.byteLength > mostBytes) return undefined;
-      return new Promise((resolve, reject) => {
-        if (waiting.size === 0) worker?.ref();
-        lastId += 1;
-        waiting.set(lastId, { from, to, bytes, resolve, reject });
-        // What comes in the same turn of the event loop goes in one message.
-        if (unsent.push(lastId) === 1) setImmediate(send);
-      });
+      const slot = isStanding && bytes.byteLength <= slotBytes ? free.pop() : undefined;
+      if (slot === undefined) return undefined;
+      memory.set(bytes, slot * slotBytes);
+      if (waiting.size === 0) worker?.ref();
+      // What comes in the same turn of the event loop goes in one message.
+      if (unsent.push({ slot, size: bytes.byteLength, from, to }) === 1) setImmediate(send);
+      return new Promise((resolve, reject) => waiting.set(slot, { from, to, resolve, reject }));
     },
     begin() {
-      if (worker === undefined) start();
+      if (worker === undefined && !isRecovering) start();
     },
   };
 };

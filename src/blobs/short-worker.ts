@@ -1,8 +1,8 @@
 import { linkSync, unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { createFolderSyncer } from './folder-syncer.ts';
-import type { ShortEnds, ShortFault, ShortPuts } from './short-messages.ts';
+import { type ShortEnds, type ShortFault, type ShortPutIn, slotBytes } from './short-messages.ts';
 import { writeShortHere } from './write-short.ts';
 
 // Puts of short bodies in a thread of their own, which may wait: what only speaks to the file system's memory is done here and now, without
@@ -13,6 +13,7 @@ import { writeShortHere } from './write-short.ts';
 const port = parentPort;
 if (!port) throw new Error('This file runs as a worker thread.');
 
+const memory = new Uint8Array(workerData as SharedArrayBuffer); // given by short-thread.ts alone
 const syncer = createFolderSyncer();
 
 const removeOrLeave = (path: string) => {
@@ -43,7 +44,7 @@ const faultOf = (error: unknown): ShortFault => {
 };
 
 let done: number[] = [];
-let failed: { id: number; fault: ShortFault }[] = [];
+let failed: { slot: number; fault: ShortFault }[] = [];
 let isTelling = false;
 
 /** All that ended in one turn of the event loop is told at once. */
@@ -58,17 +59,16 @@ const tellSoon = () => {
   });
 };
 
-port.on('message', ({ ids, from, to, sizes, bytes }: ShortPuts) => {
-  let at = 0;
-  ids.forEach((id, index) => {
-    const size = sizes[index] ?? 0;
-    const own = bytes.subarray(at, at + size);
-    at += size;
-    putOne(from[index] ?? '', to[index] ?? '', own)
+tellSoon(); // that it stands
+
+port.on('message', (puts: readonly ShortPutIn[]) => {
+  for (const { slot, size, from, to } of puts) {
+    const begin = slot * slotBytes;
+    putOne(from, to, memory.subarray(begin, begin + size))
       .then(
-        () => done.push(id),
-        (error: unknown) => failed.push({ id, fault: faultOf(error) }),
+        () => done.push(slot),
+        (error: unknown) => failed.push({ slot, fault: faultOf(error) }),
       )
       .finally(tellSoon);
-  });
+  }
 });

@@ -1,7 +1,16 @@
-import type { Write, WriteResult } from './database.ts';
+import type { RepeatedStatement, Statement, Write, WriteResult } from './database.ts';
 
 /** What the thread that asks and the thread that holds the connection say to each other. */
-export type SqliteRequest = { readonly id: number } & SqliteCall;
+export type SqliteRequest = { readonly id: number } & (Exclude<SqliteCall, { kind: 'group' }> | SqliteGroup);
+
+/** A group as it is sent: a statement's text goes once, with the number by which it goes from then on. */
+export interface SqliteGroup {
+  readonly kind: 'group';
+  readonly acts: readonly (readonly SentWrite[])[];
+  readonly texts: readonly { readonly number: number; readonly sql: string }[];
+}
+
+export type SentWrite = (Omit<Statement, 'sql'> | Omit<RepeatedStatement, 'sql'>) & { readonly sql: string | number };
 
 export type SqliteCall =
   | { readonly kind: 'group'; readonly acts: readonly (readonly Write[])[] }

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { Unavailable } from '../foundation/problem.ts';
-import { UniqueViolation, WriteRefused, type WriteResult } from './database.ts';
-import type { SqliteCall, SqliteFailure, SqliteReply, SqliteThreadData } from './sqlite-messages.ts';
+import { UniqueViolation, type Write, WriteRefused, type WriteResult } from './database.ts';
+import type { SentWrite, SqliteCall, SqliteFailure, SqliteGroup, SqliteReply, SqliteThreadData } from './sqlite-messages.ts';
 
 type Result = SqliteReply['result'];
 
@@ -24,6 +24,9 @@ export const errorOf = (failure: SqliteFailure): Error => {
 /** The id of what nobody waits for. */
 const noAnswer = -1;
 
+/** So many statements get numbers; they are few, but some are made up as they are needed. */
+const mostNumbers = 300;
+
 interface WaitingCall {
   readonly id: number;
   readonly since: number;
@@ -43,6 +46,7 @@ export class SqliteThread {
   #opened: Promise<void> | undefined;
   #isOpen = false;
   #lastId = 0;
+  readonly #numbers = new Map<string, number>();
 
   constructor(data: SqliteThreadData) {
     this.#data = data;
@@ -102,11 +106,28 @@ export class SqliteThread {
     const id = this.#lastId;
     return new Promise((resolve, reject) => {
       this.#waiting.push({ id, since: performance.now(), resolve, reject });
-      this.#worker?.postMessage({ id, ...call });
+      this.#worker?.postMessage(call.kind === 'group' ? { id, ...this.#numbered(call.acts) } : { id, ...call });
     });
   }
 
+  /** Texts of statements are longer than their values, and are always the same. */
+  #numbered(acts: readonly (readonly Write[])[]): SqliteGroup {
+    const texts: { number: number; sql: string }[] = [];
+    const numberOf = (sql: string): string | number => {
+      const known = this.#numbers.get(sql);
+      if (known !== undefined) return known;
+      const number = this.#numbers.size;
+      if (number === mostNumbers) return sql;
+      this.#numbers.set(sql, number);
+      texts.push({ number, sql });
+      return number;
+    };
+    const sent = acts.map((writes) => writes.map((write): SentWrite => ({ ...write, sql: numberOf(write.sql) })));
+    return { kind: 'group', acts: sent, texts };
+  }
+
   async #start(): Promise<void> {
+    this.#numbers.clear();
     const worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), { workerData: this.#data });
     this.#worker = worker;
     const opening = new Promise<Result>((resolve, reject) => this.#waiting.push({ id: 0, since: performance.now(), resolve, reject }));

@@ -1,9 +1,18 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import { giveBackMemory } from '../foundation/memory.ts';
+
 import type { Write, WriteResult } from './database.ts';
 import { addSignFunctions } from './sqlite-functions.ts';
-import { type SqliteFailure, type SqliteReply, type SqliteRequest, type SqliteThreadData, WriteWasRefused } from './sqlite-messages.ts';
+import {
+  type SentWrite,
+  type SqliteFailure,
+  type SqliteGroup,
+  type SqliteReply,
+  type SqliteRequest,
+  type SqliteThreadData,
+  WriteWasRefused,
+} from './sqlite-messages.ts';
 
 // One connection in a thread of its own, so that SQL and fsync never hold up the event loop. The writer takes whole groups of
 // acts and commits them together: one fsync for many acknowledgements.
@@ -48,6 +57,11 @@ const prepare = (sql: string): Prepared => {
   return made;
 };
 
+const texts: string[] = [];
+
+/** The text that was given the number when it came first. */
+const textOf = (sql: string | number): string => (typeof sql === 'string' ? sql : (texts[sql] ?? ''));
+
 type Values = Parameters<StatementSync['run']>;
 
 const runOne = ({ statement, returnsRows }: Prepared, values: readonly unknown[]): WriteResult => {
@@ -58,9 +72,9 @@ const runOne = ({ statement, returnsRows }: Prepared, values: readonly unknown[]
 };
 
 /** Carries out the writes of one act in order, inside the transaction or savepoint that stands around them. */
-const runWrites = (writes: readonly Write[]): WriteResult[] =>
+const runWrites = (writes: readonly SentWrite[]): WriteResult[] =>
   writes.map((write) => {
-    const statement = prepare(write.sql);
+    const statement = prepare(textOf(write.sql));
     const rows: Record<string, unknown>[] = [];
     const unchanged: number[] = [];
     let changes = 0;
@@ -111,7 +125,7 @@ const reuseLog = () => {
 type Outcome = readonly WriteResult[] | SqliteFailure;
 
 /** One act among several of a group: its own savepoint, so that its failure undoes it alone. */
-const runAct = (writes: readonly Write[]): Outcome => {
+const runAct = (writes: readonly SentWrite[]): Outcome => {
   connection.exec('SAVEPOINT act');
   try {
     const results = runWrites(writes);
@@ -125,7 +139,8 @@ const runAct = (writes: readonly Write[]): Outcome => {
   }
 };
 
-const runGroup = (acts: readonly (readonly Write[])[]): Outcome[] => {
+const runGroup = ({ acts, texts: come }: SqliteGroup): Outcome[] => {
+  for (const { number, sql } of come) texts[number] = sql; // whatever becomes of the group
   if (brokenBy) {
     const failure = brokenBy;
     return acts.map(() => failure);
@@ -152,7 +167,7 @@ const transactionLost: SqliteReply['result'] = { kind: 'failure', failure: { kin
 const answer = (request: SqliteRequest): SqliteReply['result'] => {
   switch (request.kind) {
     case 'group':
-      return { kind: 'group', outcomes: runGroup(request.acts) };
+      return { kind: 'group', outcomes: runGroup(request) };
     case 'query':
       return { kind: 'rows', results: [runOne(prepare(request.sql), request.parameters)] };
     case 'run':
