@@ -2,7 +2,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import { giveBackMemory } from '../foundation/memory.ts';
 
-import type { Write, WriteResult } from './database.ts';
+import type { WriteResult } from './database.ts';
 import { addSignFunctions } from './sqlite-functions.ts';
 import {
   type SentWrite,
