@@ -89,6 +89,7 @@ suite('a lane', { concurrency: 4 }, () => {
       });
     };
     await first.send(numbered('e', 60));
+    await until(() => reached.length > 0); // the lane is the first one's
     const second = given.startInstance('second', { isAlone: false, leaseTtlMs: 3_000 });
     await until(() => reached.length >= 12);
     assert.ok(
