@@ -1,8 +1,7 @@
 import type { Claim } from './claim.ts';
-import { medianOf, overRounds } from './parts/figures.ts';
 import type { FileLoadJob, FileLoadResult } from './parts/file-load.ts';
+import { inTurn } from './parts/file-rounds.ts';
 import { givenLinks } from './parts/given-links.ts';
-import { rssMibOf } from './parts/process-memory.ts';
 import { startProgram } from './parts/program.ts';
 import { startThisServer } from './parts/this-server.ts';
 
@@ -40,33 +39,17 @@ export const linkSmall: Claim = {
       };
       await onBare(1);
       await onThis(2);
-      const pairs: { bare: FileLoadResult; own: FileLoadResult }[] = [];
-      for (let round = 1; round <= rounds; round += 1) {
-        const pair = { bare: await onBare(seconds), own: await onThis(seconds) };
-        pairs.push(pair);
-        say(`round ${round}: ${Math.round(rateOf(pair.bare))}/s, ${Math.round(rateOf(pair.own))}/s (bare, this server)`);
-      }
-      const ratio = medianOf(pairs.map((pair) => rateOf(pair.own) / rateOf(pair.bare)));
-      const refused = pairs.flatMap(({ own, bare: other }) => [...Object.entries(own.refused), ...Object.entries(other.refused)]);
+      const sides = {
+        bare: { what: 'bare node:http', pid: bare.pid, run: onBare },
+        own: { what: 'this server', pid: server.pid, run: onThis },
+      };
+      const { ratio, measurements, refused } = await inTurn(say, sides, { rounds, seconds });
       return {
-        measurements: [
-          {
-            what: 'bare node:http',
-            perSecond: medianOf(pairs.map((pair) => rateOf(pair.bare))),
-            latency: overRounds(pairs.map((pair) => pair.bare.latency)),
-            rssMib: rssMibOf(bare.pid),
-          },
-          {
-            what: 'this server',
-            perSecond: medianOf(pairs.map((pair) => rateOf(pair.own))),
-            latency: overRounds(pairs.map((pair) => pair.own.latency)),
-            rssMib: rssMibOf(server.pid),
-          },
-        ],
+        measurements,
         result: ratio.toFixed(2),
-        isReached: ratio >= wantedRatio && refused.length === 0,
+        isReached: ratio >= wantedRatio && refused === '',
         notes: [
-          `${rounds} rounds of ${seconds} s each in turn over ${files} files, median of the ratios; ${refused.length === 0 ? 'no' : JSON.stringify(refused)} refusals.`,
+          `${rounds} rounds of ${seconds} s each in turn over ${files} files, median of the ratios; ${refused || 'no'} refusals.`,
           'Accesses are written down up to 50 ms behind the answer; what is left is waited for between the rounds.',
         ],
       };
@@ -75,5 +58,3 @@ export const linkSmall: Claim = {
     }
   },
 };
-
-const rateOf = ({ requests, seconds: taken }: FileLoadResult): number => requests / taken;

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { changeData } from '../tests/support/data-file.ts';
 import { givenFile } from '../tests/support/given-files.ts';
 import type { Claim } from './claim.ts';
-import { medianOf, overRounds } from './parts/figures.ts';
 import type { FileLoadJob, FileLoadResult } from './parts/file-load.ts';
+import { inTurn } from './parts/file-rounds.ts';
 import { givenLink } from './parts/given-links.ts';
 import { startProgram } from './parts/program.ts';
 import { makeDataFolder, startThisServer } from './parts/this-server.ts';
@@ -40,29 +40,15 @@ export const range: Claim = {
         return await load.ask<FileLoadResult>(job);
       };
       await get(smallPath, 4096, 1);
-      const pairs: { small: FileLoadResult; large: FileLoadResult }[] = [];
-      for (let round = 1; round <= rounds; round += 1) {
-        const pair = { small: await get(smallPath, 4096, seconds), large: await get(largePath, largeBytes - 8192, seconds) };
-        pairs.push(pair);
-        say(`round ${round}: ${Math.round(rateOf(pair.small))}/s, ${Math.round(rateOf(pair.large))}/s (small, large)`);
-      }
-      const ratio = medianOf(pairs.map((pair) => rateOf(pair.large) / rateOf(pair.small)));
-      const refused = pairs.flatMap((pair) => [...Object.entries(pair.small.refused), ...Object.entries(pair.large.refused)]);
+      const sides = {
+        bare: { what: 'of 10 KiB', run: (forSeconds: number) => get(smallPath, 4096, forSeconds) },
+        own: { what: 'of 4 GiB', run: (forSeconds: number) => get(largePath, largeBytes - 8192, forSeconds) },
+      };
+      const { ratio, measurements, refused } = await inTurn(say, sides, { rounds, seconds });
       return {
-        measurements: [
-          {
-            what: 'of 10 KiB',
-            perSecond: medianOf(pairs.map((pair) => rateOf(pair.small))),
-            latency: overRounds(pairs.map((pair) => pair.small.latency)),
-          },
-          {
-            what: 'of 4 GiB',
-            perSecond: medianOf(pairs.map((pair) => rateOf(pair.large))),
-            latency: overRounds(pairs.map((pair) => pair.large.latency)),
-          },
-        ],
+        measurements,
         result: ratio.toFixed(2),
-        isReached: ratio >= wantedRatio && refused.length === 0,
+        isReached: ratio >= wantedRatio && refused === '',
         notes: [
           `${rounds} rounds of ${seconds} s each in turn, by signed link, median of the ratios; the part lies near the end of each file.`,
         ],
@@ -72,5 +58,3 @@ export const range: Claim = {
     }
   },
 };
-
-const rateOf = ({ requests, seconds: taken }: FileLoadResult): number => requests / taken;

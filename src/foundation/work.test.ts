@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClock } from './clock.ts';
 import { type Log, silentLog } from './log.ts';
-import { createBell, startLoop } from './work.ts';
+import { createBell, startLoop, startRounds } from './work.ts';
 
 const clock = createClock();
 const never = new AbortController().signal;
@@ -113,4 +113,38 @@ test('a loop that waits is stopped at once, in its wait or after a failure', asy
   while (fails < 2) await sleep(5);
   await failing.stop();
   await failing.stop();
+});
+
+test('rounds begin after the first wait, go on after the others, and one that failed is tried again after the wait that it had', async () => {
+  const waits: number[] = [];
+  let rounds = 0;
+  const worker = startRounds({
+    ...{ name: 'test', log: silentLog, firstMs: 11, everyMs: 22 },
+    clock: {
+      ...clock,
+      async sleep(ms, signal) {
+        if (ms < 100) waits.push(ms);
+        await clock.sleep(Math.min(ms, 1), signal);
+      },
+    },
+    async round() {
+      rounds += 1;
+      if (rounds === 1) throw new Error('once');
+    },
+  });
+  while (rounds < 3) await sleep(2);
+  await worker.stop();
+  assert.deepEqual(waits.slice(0, 3), [11, 11, 22]);
+});
+
+test('rounds that are stopped in their first wait never begin', async () => {
+  let rounds = 0;
+  const worker = startRounds({
+    ...{ name: 'test', clock, log: silentLog, firstMs: longMs, everyMs: longMs },
+    async round() {
+      rounds += 1;
+    },
+  });
+  await worker.stop();
+  assert.equal(rounds, 0);
 });

@@ -73,3 +73,22 @@ export const startLoop = ({
     },
   };
 };
+
+/** Runs `round` for the first time after `firstMs`, then `everyMs` after each that went well. One that fails is told and tried again. */
+export const startRounds = ({
+  firstMs,
+  everyMs,
+  round,
+  ...loop
+}: Parameters<typeof startLoop>[0] & { readonly firstMs: number; readonly everyMs: number }): Worker => {
+  let waitMs = firstMs;
+  return startLoop({
+    ...loop,
+    async round(signal) {
+      await loop.clock.sleep(waitMs, signal);
+      if (signal.aborted) return;
+      await round(signal);
+      waitMs = everyMs;
+    },
+  });
+};

@@ -79,10 +79,11 @@ const guarded = (payload: IncomingMessage, { silenceMs, slowest, clock }: BodyPa
       done(error);
     },
   });
-  body.on('error', () => undefined); // a request that was refused is read by nobody: its being cut off must not end the process
+  // A request that was refused is read by nobody, and a client may vanish before anybody reads: that must not end the process. Whoever
+  // reads is told then.
+  body.on('error', () => undefined);
   payload.on('data', onData).on('end', onEnd).on('error', onCut).on('close', onCut);
   payload.pause();
-  body.on('error', () => undefined); // the client may vanish before anybody reads; whoever does is told then
   return markOwnChunks(body);
 };
 

@@ -2,7 +2,7 @@ import type { Database } from '../../database/database.ts';
 import { WriteRefused } from '../../database/database.ts';
 import type { Clock } from '../../foundation/clock.ts';
 import type { Log } from '../../foundation/log.ts';
-import { startLoop, type Worker } from '../../foundation/work.ts';
+import { startRounds, type Worker } from '../../foundation/work.ts';
 import type { Events } from '../events/events.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { DeliveryStore } from './delivery-store.ts';
@@ -35,16 +35,10 @@ export const startRetention = ({
   clock: Clock;
   log: Log;
   retentionMs: number;
-}): Worker => {
-  let waitMs = firstLookMs;
-  return startLoop({
-    name: 'retention',
-    clock,
-    log,
+}): Worker =>
+  startRounds({
+    ...{ name: 'retention', clock, log, firstMs: firstLookMs, everyMs: lookEveryMs },
     async round(signal) {
-      await clock.sleep(waitMs, signal);
-      if (signal.aborted) return;
-      waitMs = lookEveryMs;
       const before = clock.now() - retentionMs;
       let removed = 0;
       for (let full = true; full && !signal.aborted; ) {
@@ -62,7 +56,6 @@ export const startRetention = ({
       if (removed > 0) log.info({ removed, before }, 'retention.removed');
     },
   });
-};
 
 /** One of them was replayed in between; the next look finds the others. */
 const ignoreRefusal = (error: unknown) => {

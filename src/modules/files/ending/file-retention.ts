@@ -2,7 +2,7 @@ import type { BlobStore } from '../../../blobs/blob-store.ts';
 import type { Database, Statement } from '../../../database/database.ts';
 import type { Clock } from '../../../foundation/clock.ts';
 import type { Log } from '../../../foundation/log.ts';
-import { startLoop, type Worker } from '../../../foundation/work.ts';
+import { startRounds, type Worker } from '../../../foundation/work.ts';
 import type { NewFileRow } from '../file-store.ts';
 import type { FileRemoval } from './file-removal.ts';
 import type { TrashStore } from './trash-store.ts';
@@ -96,18 +96,12 @@ export const createFileRetention = ({
     return trashed + givenUp;
   };
 
-  let waitMs = firstLookMs;
   return {
     look,
     startWorker: () =>
-      startLoop({
-        name: 'files.retention',
-        clock,
-        log,
+      startRounds({
+        ...{ name: 'files.retention', clock, log, firstMs: Math.min(firstLookMs, trashMs), everyMs: Math.min(lookEveryMs, trashMs) },
         async round(signal) {
-          await clock.sleep(Math.min(waitMs, trashMs), signal);
-          if (signal.aborted) return;
-          waitMs = lookEveryMs;
           await look(signal);
         },
       }),

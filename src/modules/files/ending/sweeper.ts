@@ -2,7 +2,7 @@ import { type BlobStore, BodyInUse, type ListedBlob } from '../../../blobs/blob-
 import type { Clock } from '../../../foundation/clock.ts';
 import type { Ids } from '../../../foundation/ids.ts';
 import type { Log } from '../../../foundation/log.ts';
-import { startLoop, type Worker } from '../../../foundation/work.ts';
+import { startRounds, type Worker } from '../../../foundation/work.ts';
 import { fileOfKey } from '../blob-keys.ts';
 import type { SweepStore } from './sweep-store.ts';
 
@@ -146,20 +146,14 @@ export const createSweeper = ({
     return outcome;
   };
 
-  let waitMs = firstSweepMs;
   return {
     sweep,
     missing: () => lastMissing,
     startWorker: () =>
-      startLoop({
-        name: 'files.sweeper',
-        clock,
-        log,
+      startRounds({
+        ...{ name: 'files.sweeper', clock, log, firstMs: firstSweepMs, everyMs: sweepEveryMs },
         async round(signal) {
-          await clock.sleep(waitMs, signal);
-          if (signal.aborted) return;
           await sweep(signal);
-          waitMs = sweepEveryMs;
         },
       }),
   };

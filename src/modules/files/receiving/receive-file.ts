@@ -15,7 +15,7 @@ import { nameKey } from '../file-names.ts';
 import type { FileStore, NewFileRow } from '../file-store.ts';
 import type { FolderGate } from '../folders/folder-gate.ts';
 import type { Ledger } from '../ledger-store.ts';
-import { isAllowed, judgedBytes, judgeType, unknownType } from '../type-detection/file-types.ts';
+import { judgeAllowed, judgedBytes } from '../type-detection/file-types.ts';
 import { createTextCheck } from '../type-detection/text-check.ts';
 import type { Viewer } from '../viewer.ts';
 import { beginReading } from './first-bytes.ts';
@@ -134,9 +134,7 @@ export const createReceiving = (needs: ReceivingNeeds): Receiving => {
   /** The type of bytes of which all are there: judging them looks at every one. */
   const typeOfWhole = async (bytes: Buffer, declared: string | undefined): Promise<string> => {
     if (bytes.length === 0) throw new Problem('empty', 'The file has no bytes.');
-    const type = await judgeType(bytes, { isWhole: true, declared });
-    if (!isAllowed(type, allowedTypes)) throw notAllowed(type);
-    return type;
+    return await judgeAllowed(bytes, { isWhole: true, declared }, allowedTypes);
   };
 
   /** `isOurs`: nobody else looks at the bytes any more. */
@@ -157,8 +155,7 @@ export const createReceiving = (needs: ReceivingNeeds): Receiving => {
     try {
       mindSize(head.length);
       if (begun.isWhole) return await putWhole(id, head, declared, hasOwnChunks(body));
-      const type = await judgeType(head, { isWhole: false, declared });
-      if (!isAllowed(type, allowedTypes)) throw notAllowed(type);
+      const type = await judgeAllowed(head, { isWhole: false, declared }, allowedTypes);
       const text = createTextCheck({ type, head, isWhole: false });
       let size = 0;
       const inspect = (chunk: Buffer) => {
@@ -257,12 +254,3 @@ export const createReceiving = (needs: ReceivingNeeds): Receiving => {
 };
 
 export const notText = (type: string) => new Problem('unsupported-type', `The bytes are not ${type} from beginning to end.`);
-
-export const notAllowed = (type: string) =>
-  new Problem(
-    'unsupported-type',
-    type === unknownType
-      ? `What these bytes are cannot be told (${type}), and such files are not taken here.`
-      : `These bytes are ${type}, and such files are not taken here.`,
-    { members: { found: type } },
-  );

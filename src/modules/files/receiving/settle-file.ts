@@ -9,9 +9,9 @@ import type { BlobRemoval } from '../ending/blob-removal.ts';
 import type { FileFacts } from '../file-facts.ts';
 import type { NewFileRow } from '../file-store.ts';
 import type { Ledger } from '../ledger-store.ts';
-import { isAllowed, judgedBytes, judgeType } from '../type-detection/file-types.ts';
+import { judgeAllowed, judgedBytes } from '../type-detection/file-types.ts';
 import { createTextCheck } from '../type-detection/text-check.ts';
-import { notAllowed, notText } from './receive-file.ts';
+import { notText } from './receive-file.ts';
 import type { ExpectedFile, SettleStore } from './settle-store.ts';
 
 // The end of the road for files whose row came before their bytes (resumable and direct uploads): `expected` becomes `stored`, or
@@ -58,11 +58,7 @@ export interface SettlingNeeds {
 export const createSettling = (needs: SettlingNeeds): Settling => {
   const { database, blobs, blobRemoval, scanner, store, ledger, events, trace, facts, clock, allowedTypes } = needs;
 
-  const judgeHead: Settling['judgeHead'] = async (head, how) => {
-    const type = await judgeType(head, how);
-    if (!isAllowed(type, allowedTypes)) throw notAllowed(type);
-    return type;
-  };
+  const judgeHead: Settling['judgeHead'] = (head, how) => judgeAllowed(head, how, allowedTypes);
 
   const checkText = async (id: string, type: string, head: Buffer, size: number): Promise<void> => {
     const check = createTextCheck({ type, head, isWhole: head.length === size });

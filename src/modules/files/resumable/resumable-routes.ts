@@ -48,6 +48,9 @@ const chunkHeaders = Type.Object({
   'upload-length': number('How many bytes there will be, where it was not told before.'),
 });
 
+const refusalsOfBytes = ['bad-request', 'empty', 'locked', 'unsupported-version', 'checksum-mismatch', 'quota-exceeded', 404] as const;
+const refusalsOfChunk = [...refusalsOfBytes, 'conflict', 'gone'] as const;
+
 const Bytes = Type.String({ description: 'The bytes.', examples: ['…'] });
 const Nothing = Type.Null({ description: 'Done.' });
 
@@ -143,7 +146,7 @@ export const resumableRoutes =
           body: Bytes,
           response: {
             201: Nothing,
-            ...refusals('bad-request', 'empty', 'locked', 'unsupported-version', 'checksum-mismatch', 'quota-exceeded', 404),
+            ...refusals(...refusalsOfBytes),
           },
         },
       },
@@ -204,17 +207,7 @@ export const resumableRoutes =
           body: Bytes,
           response: {
             204: Nothing,
-            ...refusals(
-              'bad-request',
-              'empty',
-              'locked',
-              'conflict',
-              'gone',
-              'unsupported-version',
-              'checksum-mismatch',
-              'quota-exceeded',
-              404,
-            ),
+            ...refusals(...refusalsOfChunk),
           },
         },
       },
@@ -257,18 +250,7 @@ export const resumableRoutes =
           body: Bytes,
           response: {
             204: Nothing,
-            ...refusals(
-              'bad-request',
-              'empty',
-              'locked',
-              'conflict',
-              'gone',
-              'unsupported-version',
-              'checksum-mismatch',
-              'quota-exceeded',
-              404,
-              405,
-            ),
+            ...refusals(...refusalsOfChunk, 405),
           },
         },
       },

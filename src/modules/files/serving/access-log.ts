@@ -3,7 +3,7 @@ import type { AccessRow } from '../../../database/tables.ts';
 import { type Clock, toRfc3339 } from '../../../foundation/clock.ts';
 import type { Log } from '../../../foundation/log.ts';
 import { decodeCursor, type Page, type PageRequest, toPage } from '../../../foundation/page.ts';
-import { startLoop, type Worker } from '../../../foundation/work.ts';
+import { startRounds, type Worker } from '../../../foundation/work.ts';
 import type { RemovalStep } from '../../identity/identity.ts';
 import type { Trace } from '../../trace/trace.ts';
 import type { Viewer } from '../viewer.ts';
@@ -89,16 +89,10 @@ export const createAccessLog = ({
     },
   },
 
-  startRetention() {
-    let waitMs = firstLookMs;
-    return startLoop({
-      name: 'files.accesses',
-      clock,
-      log,
+  startRetention: () =>
+    startRounds({
+      ...{ name: 'files.accesses', clock, log, firstMs: firstLookMs, everyMs: lookEveryMs },
       async round(signal) {
-        await clock.sleep(waitMs, signal);
-        if (signal.aborted) return;
-        waitMs = lookEveryMs;
         const before = clock.now() - retentionMs;
         let removed = 0;
         for (let full = true; full && !signal.aborted; ) {
@@ -109,6 +103,5 @@ export const createAccessLog = ({
         await linkKeys.removeExpired(clock.now());
         if (removed > 0) log.info({ removed, before }, 'accesses.removed');
       },
-    });
-  },
+    }),
 });

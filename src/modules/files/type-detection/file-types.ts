@@ -139,3 +139,23 @@ const inlineTypes = new Set([
 
 /** Whether a browser may show it in a page of ours. Never what can carry a script: HTML, SVG, XML. */
 export const isInlineType = (type: string): boolean => inlineTypes.has(type);
+
+export const notAllowed = (type: string) =>
+  new Problem(
+    'unsupported-type',
+    type === unknownType
+      ? `What these bytes are cannot be told (${type}), and such files are not taken here.`
+      : `These bytes are ${type}, and such files are not taken here.`,
+    { members: { found: type } },
+  );
+
+/** `judgeType`, which throws `unsupported-type` also where such files are not taken. */
+export const judgeAllowed = async (
+  head: Uint8Array,
+  how: { isWhole: boolean; declared: string | undefined },
+  allowed: readonly string[],
+): Promise<string> => {
+  const type = await judgeType(head, how);
+  if (!isAllowed(type, allowed)) throw notAllowed(type);
+  return type;
+};
